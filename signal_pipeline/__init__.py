@@ -1,0 +1,3 @@
+"""Signal Pipeline: CloudEvents functions between Kafka and PostgreSQL."""
+
+__version__ = "0.1.0"

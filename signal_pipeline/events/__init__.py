@@ -1,0 +1,1 @@
+"""CloudEvents on HTTP and on Kafka: bytes and headers in, events out."""

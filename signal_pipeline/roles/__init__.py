@@ -1,0 +1,1 @@
+"""What each function does, wired from domain, store and broker."""

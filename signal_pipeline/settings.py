@@ -1,0 +1,168 @@
+"""Every setting of the product, read once from the environment (or `.env`), validated, documented in one table."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from signal_pipeline.topology import ROLES, role_named
+
+__all__ = ["Settings", "load_settings"]
+
+_DEVELOPMENT_SECRETS = {
+    "jwt_secret_key": "super-secret-jwt-key-change-in-production",
+    "redis_password": "redis123",
+    "emit_api_key": "dev-test-key-123",
+    "auth_admin_password": "admin",
+}
+# A secret shorter than this can be guessed offline: 32 characters hold at least 128 bits in any usual alphabet.
+_SHORTEST_PRODUCTION_SECRET = 32
+
+
+class Settings(BaseSettings):
+    """The product's settings; a field `kafka_port` is the variable `KAFKA_PORT`.
+
+    Raises:
+        pydantic.ValidationError: a value is malformed, or, with `ENVIRONMENT=production`, a secret is a development
+            default, empty or short. The message names the variable and never its value.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True, str_strip_whitespace=True
+    )
+
+    environment: Literal["development", "production"] = Field("development", description="production refuses defaults")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    state_dir: Path = Field(Path(".local"), description="data, logs and process ids of the local run")
+    bind_address: str = Field("127.0.0.1", description="address on which functions, triggers and components listen")
+
+    port_offset: int = Field(0, ge=0, le=50_000, description="added to every default port: a second pipeline beside")
+    kafka_port: int = Field(9092, description="Kafka")
+    kafka_controller_port: int = Field(9093, description="Kafka's KRaft controller")
+    postgres_port: int = Field(5432, description="PostgreSQL")
+    redis_port: int = Field(6379, description="Redis")
+    connect_port: int = Field(8083, description="Kafka Connect REST, where Debezium runs")
+    prometheus_port: int = Field(9090, description="Prometheus")
+    grafana_port: int = Field(3000, description="Grafana")
+    gateway_port: int = Field(8080, description="gateway")
+
+    emit_port: int = Field(8001, description="HTTP of emit")
+    emit_metrics_port: int = Field(8011, description="metrics of emit and its trigger")
+    emit_trigger_port: int = Field(8021, description="metrics of the trigger of emit alone")
+    process_signal_port: int = Field(8002, description="HTTP of process-signal")
+    process_signal_metrics_port: int = Field(8012, description="metrics of process-signal and its trigger")
+    process_signal_trigger_port: int = Field(8022, description="metrics of the trigger of process-signal alone")
+    detect_anomaly_port: int = Field(8003, description="HTTP of detect-anomaly")
+    detect_anomaly_metrics_port: int = Field(8013, description="metrics of detect-anomaly and its trigger")
+    detect_anomaly_trigger_port: int = Field(8023, description="metrics of the trigger of detect-anomaly alone")
+    auth_port: int = Field(8004, description="HTTP of auth")
+    auth_metrics_port: int = Field(8014, description="metrics of auth and its trigger")
+    replay_dlq_port: int = Field(8005, description="HTTP of replay-dlq")
+    replay_dlq_metrics_port: int = Field(8015, description="metrics of replay-dlq and its trigger")
+    replay_dlq_trigger_port: int = Field(8025, description="metrics of the trigger of replay-dlq alone")
+    confirm_outbox_port: int = Field(8006, description="HTTP of confirm-outbox")
+    confirm_outbox_metrics_port: int = Field(8016, description="metrics of confirm-outbox and its trigger")
+    confirm_outbox_trigger_port: int = Field(8026, description="metrics of the trigger of confirm-outbox alone")
+
+    function_url_emit: str = Field("", description="where triggers reach emit; default: its port on 127.0.0.1")
+    function_url_process_signal: str = Field(
+        "", description="where triggers reach process-signal; default: its port on 127.0.0.1"
+    )
+    function_url_detect_anomaly: str = Field(
+        "", description="where triggers reach detect-anomaly; default: its port on 127.0.0.1"
+    )
+    function_url_auth: str = Field("", description="where triggers reach auth; default: its port on 127.0.0.1")
+    function_url_replay_dlq: str = Field(
+        "", description="where triggers reach replay-dlq; default: its port on 127.0.0.1"
+    )
+    function_url_confirm_outbox: str = Field(
+        "", description="where triggers reach confirm-outbox; default: its port on 127.0.0.1"
+    )
+
+    kafka_bootstrap_servers: str = Field("", description="default: 127.0.0.1 and KAFKA_PORT")
+    database_url: SecretStr = Field(SecretStr(""), description="default: database eventpipeline at POSTGRES_PORT")
+    redis_url: str = Field("", description="default: 127.0.0.1 and REDIS_PORT; the password is REDIS_PASSWORD")
+    connect_url: str = Field("", description="default: 127.0.0.1 and CONNECT_PORT")
+
+    signals_per_second: int = Field(1000, ge=0, le=1_000_000, description="steady emission; 0 emits nothing")
+    batch_size: int = Field(100, ge=1, le=10_000, description="signals per request of the steady emission")
+    enabled_rules: str = Field("", description="comma-separated anomaly rules; empty enables all")
+
+    jwt_secret_key: SecretStr = Field(SecretStr(_DEVELOPMENT_SECRETS["jwt_secret_key"]), description="signs tokens")
+    redis_password: SecretStr = Field(SecretStr(_DEVELOPMENT_SECRETS["redis_password"]), description="Redis password")
+    emit_api_key: SecretStr = Field(SecretStr(_DEVELOPMENT_SECRETS["emit_api_key"]), description="X-API-Key of /emit")
+    auth_admin_password: SecretStr = Field(
+        SecretStr(_DEVELOPMENT_SECRETS["auth_admin_password"]), description="password of the user admin"
+    )
+
+    database_pool_size: int = Field(4, ge=1, le=100, description="connections of one function process")
+    retention_seconds: int = Field(3600, ge=60, description="age at which rows are purged by the local run")
+    min_free_disk_bytes: int = Field(5 * 1024**3, ge=0, description="emission stops below this much free disk")
+    outbox_poll_interval_ms: int = Field(20, ge=1, le=60_000, description="Debezium's poll.interval.ms")
+
+    def port(self, role: str) -> int:
+        """Return the HTTP port of a role; `LookupError` when there is no such role."""
+        return int(getattr(self, f"{role_named(role).target}_port"))
+
+    def metrics_port(self, role: str) -> int:
+        """Return the port of a role's one metrics page; `LookupError` when there is no such role."""
+        return int(getattr(self, f"{role_named(role).target}_metrics_port"))
+
+    def trigger_port(self, role: str) -> int | None:
+        """Return the port of the trigger's own metrics page; None for a role without a trigger."""
+        found = role_named(role)
+        return None if found.trigger_port is None else int(getattr(self, f"{found.target}_trigger_port"))
+
+    def function_url(self, role: str) -> str:
+        """Return where a trigger reaches the function; `LookupError` when there is no such role."""
+        return str(getattr(self, f"function_url_{role_named(role).target}"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shift_default_ports(cls, values: dict[str, Any]) -> dict[str, Any]:
+        offset = int(values.get("port_offset") or 0)
+        for name, field in cls.model_fields.items():
+            if name.endswith("_port") and name not in values:
+                values[name] = field.default + offset
+        return values
+
+    @model_validator(mode="after")
+    def _derive_addresses(self) -> Self:
+        defaults = {
+            "kafka_bootstrap_servers": f"127.0.0.1:{self.kafka_port}",
+            "redis_url": f"redis://127.0.0.1:{self.redis_port}/0",
+            "connect_url": f"http://127.0.0.1:{self.connect_port}",
+        }
+        for role in ROLES:
+            defaults[f"function_url_{role.target}"] = f"http://127.0.0.1:{self.port(role.name)}"
+        for name, value in defaults.items():
+            if not getattr(self, name):
+                object.__setattr__(self, name, value)
+        if not self.database_url.get_secret_value():
+            url = f"postgresql://postgres:postgres@127.0.0.1:{self.postgres_port}/eventpipeline"
+            object.__setattr__(self, "database_url", SecretStr(url))
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_weak_secrets_in_production(self) -> Self:
+        if self.environment != "production":
+            return self
+        weak = [name.upper() for name in _DEVELOPMENT_SECRETS if self._is_weak(name)]
+        if weak:
+            raise ValueError(
+                f"ENVIRONMENT=production needs its own {', '.join(weak)} of "
+                f"at least {_SHORTEST_PRODUCTION_SECRET} characters"
+            )
+        return self
+
+    def _is_weak(self, name: str) -> bool:
+        value = getattr(self, name).get_secret_value()
+        return value == _DEVELOPMENT_SECRETS[name] or len(value) < _SHORTEST_PRODUCTION_SECRET
+
+
+@lru_cache(maxsize=1)
+def load_settings() -> Settings:
+    """Return the settings of this process, read on first use."""
+    return Settings()

@@ -1,0 +1,1 @@
+"""PostgreSQL access; the statements live in sql/queries."""

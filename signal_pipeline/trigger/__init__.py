@@ -1,0 +1,1 @@
+"""The Kafka event source: topics in, calls of a function out."""
