@@ -66,19 +66,17 @@ class Settings(BaseSettings):
     confirm_outbox_metrics_port: int = Field(8016, description="metrics of confirm-outbox and its trigger")
     confirm_outbox_trigger_port: int = Field(8026, description="metrics of the trigger of confirm-outbox alone")
 
-    function_url_emit: str = Field("", description="where triggers reach emit; default: its port on 127.0.0.1")
+    function_url_emit: str = Field("", description="address of emit; default: its local port")
     function_url_process_signal: str = Field(
-        "", description="where triggers reach process-signal; default: its port on 127.0.0.1"
+        "", description="address of process-signal; default: its port on 127.0.0.1"
     )
     function_url_detect_anomaly: str = Field(
-        "", description="where triggers reach detect-anomaly; default: its port on 127.0.0.1"
+        "", description="address of detect-anomaly; default: its port on 127.0.0.1"
     )
-    function_url_auth: str = Field("", description="where triggers reach auth; default: its port on 127.0.0.1")
-    function_url_replay_dlq: str = Field(
-        "", description="where triggers reach replay-dlq; default: its port on 127.0.0.1"
-    )
+    function_url_auth: str = Field("", description="address of auth; default: its local port")
+    function_url_replay_dlq: str = Field("", description="address of replay-dlq; default: its port on 127.0.0.1")
     function_url_confirm_outbox: str = Field(
-        "", description="where triggers reach confirm-outbox; default: its port on 127.0.0.1"
+        "", description="address of confirm-outbox; default: its port on 127.0.0.1"
     )
 
     kafka_bootstrap_servers: str = Field("", description="default: 127.0.0.1 and KAFKA_PORT")
