@@ -1,0 +1,44 @@
+"""Logs: one JSON line per event of interest, on standard output, control characters escaped by JSON itself."""
+
+import logging
+import sys
+from typing import Any, TextIO
+
+import orjson
+import structlog
+
+__all__ = ["configure_logs", "get_logger"]
+
+
+def _serialize(event: dict[str, Any], **_: Any) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def configure_logs(*, role: str, level: str, stream: TextIO | None = None) -> None:
+    """Write JSON lines with time, level, role and the bound context, such as `correlation_id`.
+
+    Args:
+        role: Name of the role or component, in every line.
+        level: Least level written: debug, info, warning or error.
+        stream: Where to; standard output when None.
+    """
+    structlog.contextvars.clear_contextvars()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(serializer=_serialize),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(stream or sys.stdout),
+        cache_logger_on_first_use=False,
+    )
+    structlog.contextvars.bind_contextvars(role=role)
+
+
+def get_logger() -> structlog.typing.FilteringBoundLogger:
+    """Return a logger of this process; bind context with `structlog.contextvars`."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return logger
