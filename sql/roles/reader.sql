@@ -1,0 +1,7 @@
+-- Dashboards, status commands and the audit: read everything but credentials.
+GRANT SELECT ON
+signals, superseded_signals, anomalies, outbox_events, dead_letters, replay_jobs, purge_marks, schema_migrations,
+debezium_heartbeat, table_performance_stats, index_usage_stats, gin_pending_stats, slot_lag_stats, outbox_lag_stats,
+dead_letter_summary, signal_throughput
+TO pipeline_reader;
+GRANT EXECUTE ON FUNCTION pgstatginindex(regclass) TO pipeline_reader;
