@@ -51,6 +51,7 @@ class PipelineError(Exception):
             failure_class=self.failure_class, code=code or self.default_code, detail=detail, status=self.status
         )
         self.retry_after_seconds = retry_after_seconds or self.failure.policy.retry_after_seconds
+        self.headers: dict[str, str] = {}
 
 
 class InvalidEvent(PipelineError):
@@ -82,6 +83,10 @@ class Unauthenticated(PipelineError):
     status = 401
     default_code = "unauthenticated"
 
+    def __init__(self, detail: str, *, code: str | None = None) -> None:
+        super().__init__(detail, code=code)
+        self.headers["WWW-Authenticate"] = 'Bearer realm="signal-pipeline"'
+
 
 class Forbidden(PipelineError):
     """A valid credential without the scope that is needed."""
@@ -105,6 +110,10 @@ class MethodNotAllowed(PipelineError):
     failure_class = FailureClass.ENDPOINT
     status = 405
     default_code = "method_not_allowed"
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"this address takes {allowed}")
+        self.headers["Allow"] = allowed
 
 
 class DependencyUnavailable(PipelineError):

@@ -95,6 +95,9 @@ class Settings(BaseSettings):
         SecretStr(_DEVELOPMENT_SECRETS["auth_admin_password"]), description="password of the user admin"
     )
 
+    max_body_bytes: int = Field(4 * 1024**2, ge=1024, description="largest request body")
+    max_requests_in_flight: int = Field(256, ge=1, description="requests a function answers at once")
+    trigger_metrics_url: str = Field("", description="page of the role's trigger; default: its local port; none: -")
     database_pool_size: int = Field(4, ge=1, le=100, description="connections of one function process")
     retention_seconds: int = Field(3600, ge=60, description="age at which rows are purged by the local run")
     min_free_disk_bytes: int = Field(5 * 1024**3, ge=0, description="emission stops below this much free disk")

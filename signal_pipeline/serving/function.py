@@ -1,0 +1,75 @@
+"""What a role is to the serving layer: a few coroutines around one decision."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from prometheus_client import CollectorRegistry
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from signal_pipeline.domain.failures import Failure
+from signal_pipeline.events.envelope import CloudEvent, RefusedEvent
+from signal_pipeline.events.http import Request, decode_request
+from signal_pipeline.serving.answers import verdict_response
+from signal_pipeline.settings import Settings
+
+__all__ = ["Function", "Headers"]
+
+Headers = Sequence[tuple[str, str]]
+
+
+class Function:
+    """One role. Delivery contract: an event is answered as a success only when its effect is durable.
+
+    Attributes:
+        name: Name of the role in `topology.ROLES`.
+        event_paths: Where events are posted; empty for a role that takes none.
+    """
+
+    name: ClassVar[str]
+    event_paths: ClassVar[tuple[str, ...]] = ("/",)
+
+    def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
+        self.settings = settings
+        self.registry = registry
+
+    async def open(self) -> None:
+        """Make the clients, in the worker. Must not fail or wait when a dependency is down."""
+
+    async def close(self) -> None:
+        """Close the clients; called once no request is in flight."""
+
+    async def check(self) -> Mapping[str, str | None]:
+        """Return for each dependency None when it works, else what is wrong."""
+        return {}
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Return the routes beyond events, health and metrics."""
+        return ()
+
+    async def receive(self, headers: Headers, body: bytes) -> Response:
+        """Answer a request on one of the event paths.
+
+        Raises:
+            PipelineError: the request as a whole fails; serving answers it.
+        """
+        request = decode_request(headers, body)
+        return verdict_response(request, await self.verdicts(request))
+
+    async def verdicts(self, request: Request) -> list[Failure | None]:
+        """Return one verdict per event of the request, in its order; None means durable."""
+        valid = [event for event in request.events if isinstance(event, CloudEvent)]
+        handled = iter(await self.handle(valid) if valid else ())
+        return [self.refuse(event) if isinstance(event, RefusedEvent) else next(handled) for event in request.events]
+
+    def refuse(self, event: RefusedEvent) -> Failure | None:
+        """Return the verdict on an event that is not valid."""
+        return event.failure
+
+    async def handle(self, events: Sequence[CloudEvent]) -> Sequence[Failure | None]:
+        """Make the events' effects durable and return one verdict each.
+
+        Raises:
+            PipelineError: none of the events is durable, for the same reason.
+        """
+        raise NotImplementedError

@@ -1,0 +1,77 @@
+"""Runs a role: functions-framework's application under uvicorn, with what its command line does not offer."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from signal_pipeline.errors import ConfigurationError
+from signal_pipeline.serving.app import FunctionApp
+from signal_pipeline.settings import Settings
+from signal_pipeline.topology import Role
+
+__all__ = ["serve"]
+
+_DRAIN_SECONDS: Final = 25  # below the 30 s after which a platform kills
+
+
+def serve(role: Role, app: FunctionApp, settings: Settings) -> None:
+    """Serve until SIGTERM, then finish the requests in flight and close the clients.
+
+    Raises:
+        ConfigurationError: the port cannot be opened, or the function's source is not there.
+    """
+    config = uvicorn.Config(
+        _WithLifespan(_framework_app(role), app),
+        host=settings.bind_address,
+        port=settings.port(role.name),
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        timeout_keep_alive=75,
+        backlog=1024,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    if not server.started:
+        raise ConfigurationError(f"{role.name} could not start; its log names the reason")
+
+
+def _framework_app(role: Role) -> ASGIApp:
+    from functions_framework.aio import create_asgi_app  # noqa: PLC0415 - an extra: other platforms bring their own
+
+    source = Path(os.environ.get("FUNCTION_SOURCE") or Path("functions") / role.name / "main.py")
+    if not source.is_file():
+        raise ConfigurationError(f"no function at {source}; run from the repository root or set FUNCTION_SOURCE")
+    framework: ASGIApp = create_asgi_app(target=role.target, source=str(source), signature_type="http")  # type: ignore[no-untyped-call]
+    return framework
+
+
+class _WithLifespan:
+    """functions-framework's application with a beginning and an end."""
+
+    def __init__(self, framework: ASGIApp, app: FunctionApp) -> None:
+        self._framework = framework
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self._framework(scope, receive, send)
+            return
+        await receive()
+        try:
+            await self._app.open()
+        except ConfigurationError as exc:
+            await send({"type": "lifespan.startup.failed", "message": str(exc)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._app.close()
+        await send({"type": "lifespan.shutdown.complete"})
