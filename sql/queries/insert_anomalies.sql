@@ -1,0 +1,34 @@
+-- name: insert_anomalies
+-- purpose: Insert the anomalies that are new, each with its outbox row in the same statement; return the new ids.
+-- An anomaly that exists gets no second outbox row: redelivery publishes nothing. The event's time and the anomaly's
+-- are the transaction's, so they are equal in table and event.
+WITH incoming AS (
+    SELECT *
+    FROM unnest(
+        %(ids)b::uuid[], %(users)b::text[], %(types)b::text[], %(severities)b::int[], %(signals)b::uuid[],
+        %(contexts)b::text[]
+    ) AS i (id, user_id, anomaly_type, severity, signal_event_id, context)
+), inserted AS (
+    INSERT INTO anomalies (id, user_id, anomaly_type, severity, signal_event_id, context)
+    SELECT id, user_id, anomaly_type, severity, signal_event_id, context::jsonb
+    FROM incoming
+    ORDER BY id
+    ON CONFLICT DO NOTHING
+    RETURNING *
+), published AS (
+    INSERT INTO outbox_events (aggregateid, subject, payload)
+    SELECT
+        id::text,
+        coalesce(nullif(user_id, ''), signal_event_id::text),
+        jsonb_build_object(
+            'id', id,
+            'anomaly_type', anomaly_type,
+            'severity', severity,
+            'detection_ts', detection_ts,
+            'user_id', user_id,
+            'signal_event_id', signal_event_id,
+            'context', context
+        )
+    FROM inserted
+)
+SELECT id FROM inserted
