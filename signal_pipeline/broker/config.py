@@ -1,0 +1,63 @@
+"""Client settings for librdkafka, each with its reason, in one place."""
+
+from typing import Any, Final
+
+from signal_pipeline.settings import Settings
+
+__all__ = ["DELIVERY_TIMEOUT_MS", "consumer_config", "producer_config"]
+
+DELIVERY_TIMEOUT_MS: Final = 10_000  # after this a caller is answered 503: it must be shorter than HTTP timeouts
+_MIB: Final = 1024 * 1024
+
+
+def producer_config(settings: Settings) -> dict[str, Any]:
+    """Return the settings of an idempotent producer that loses and reorders nothing."""
+    return {
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "acks": "all",
+        "enable.idempotence": True,
+        "retries": 100,  # bounded in truth by the delivery timeout
+        "retry.backoff.ms": 50,
+        "delivery.timeout.ms": DELIVERY_TIMEOUT_MS,
+        "request.timeout.ms": DELIVERY_TIMEOUT_MS // 2,  # one lost request leaves time for a second
+        "socket.keepalive.enable": True,
+        "reconnect.backoff.max.ms": 1000,
+        "linger.ms": 2,  # a request's records arrive together: waiting longer adds latency and nothing else
+        "compression.type": "lz4",
+        # The client counts key, value and headers; the broker's limit per topic is the one that decides.
+        "message.max.bytes": 2 * _MIB,
+        "queue.buffering.max.messages": 50_000,
+        "queue.buffering.max.kbytes": 64 * 1024,  # bounds memory while the broker is away
+    }
+
+
+def consumer_config(settings: Settings, *, group: str, offset_reset: str, protocol: str) -> dict[str, Any]:
+    """Return the settings of a consumer whose offsets move only when its owner commits them.
+
+    Args:
+        settings: Where the broker is.
+        group: Consumer group.
+        offset_reset: `earliest` or `latest`, for partitions without a committed offset.
+        protocol: `classic`, or `consumer` for the protocol of KIP-848.
+    """
+    config: dict[str, Any] = {
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "group.id": group,
+        "group.protocol": protocol,
+        "auto.offset.reset": offset_reset,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "enable.partition.eof": True,  # tells how far a partition is read when its end is a transaction marker
+        "isolation.level": "read_committed",
+        "fetch.queue.backoff.ms": 5,  # with the default of 1,000 a full queue stops fetching for a second
+        "queued.max.messages.kbytes": 16 * 1024,  # per consumer, bounds memory
+        "queued.min.messages": 10_000,
+        "fetch.message.max.bytes": 2 * _MIB,
+        "max.poll.interval.ms": 120_000,
+        "socket.keepalive.enable": True,
+        "reconnect.backoff.max.ms": 1000,
+    }
+    if protocol == "classic":
+        config["partition.assignment.strategy"] = "cooperative-sticky"
+        config["session.timeout.ms"] = 30_000  # above a stop-the-world pause, below what an operator notices
+    return config

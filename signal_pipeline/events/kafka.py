@@ -1,0 +1,204 @@
+"""The Kafka protocol binding of CloudEvents: records to events and back. Pure: bytes and headers in, values out.
+
+Rules of reading, in this order:
+1. `content-type: application/cloudevents+json`: structured mode, the value is the whole event.
+2. a header `ce_specversion`: binary mode, `ce_*` headers are attributes, the value is the data.
+3. anything else is a plain record and becomes the event that a Knative KafkaSource makes of it: type
+   `dev.knative.kafka.event`, id `partition:<p>/offset:<o>`, each header an extension `kafkaheader<name>`.
+
+Unlike a KafkaSource, a record that claims to be a CloudEvent and is not a valid one is not disguised as a plain record:
+the function refuses it and names the attribute that is wrong.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from signal_pipeline.events.envelope import JSON_CONTENT_TYPE, CloudEvent, event_from_attributes, event_from_json
+from signal_pipeline.events.json_guard import load_json
+
+__all__ = [
+    "PLAIN_RECORD_TYPE",
+    "Headers",
+    "KafkaRecord",
+    "OutgoingRecord",
+    "binary_attributes",
+    "decode_record",
+    "encode_record",
+    "event_key",
+    "instant_text",
+    "is_structured",
+    "plain_attributes",
+    "record_time_text",
+]
+
+PLAIN_RECORD_TYPE: Final = "dev.knative.kafka.event"
+_STRUCTURED: Final = b"application/cloudevents+json"
+_LAST_MILLISECOND: Final = 253_402_300_799_000  # the last second of the year 9999
+_NOT_IN_EXTENSION_NAME: Final = re.compile("[^a-z0-9]")
+
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KafkaRecord:
+    """One record as it was read.
+
+    Attributes:
+        topic: Topic.
+        partition: Partition.
+        offset: Offset in the partition.
+        timestamp_ms: The broker's or producer's timestamp, milliseconds since 1970.
+        key: Key, None when absent.
+        value: Value, None for a tombstone.
+        headers: Headers in order, names may repeat, a value may be None.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutgoingRecord:
+    """One record to be produced.
+
+    Attributes:
+        topic: Topic.
+        key: Key, which decides the partition.
+        value: Value.
+        headers: Headers in order.
+    """
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+def encode_record(event: CloudEvent, *, topic: str) -> OutgoingRecord:
+    """Write an event in Kafka binary mode, keyed so that events of one user keep their order."""
+    content_type = event.datacontenttype or (JSON_CONTENT_TYPE if event.data_json is not None else None)
+    headers: list[tuple[str, bytes | None]] = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", event.id.encode()),
+        ("ce_source", event.source.encode()),
+        ("ce_type", event.type.encode()),
+    ]
+    if event.subject is not None:
+        headers.append(("ce_subject", event.subject.encode()))
+    if event.time is not None:
+        headers.append(("ce_time", instant_text(event.time).encode()))
+    if event.dataschema is not None:
+        headers.append(("ce_dataschema", event.dataschema.encode()))
+    headers.extend((f"ce_{name}", _extension_bytes(value)) for name, value in event.extensions.items())
+    if content_type is not None:
+        headers.append(("content-type", content_type.encode()))
+    value = event.data_json if event.data_json is not None else event.data_bytes
+    return OutgoingRecord(topic=topic, key=event_key(event).encode(), value=value, headers=tuple(headers))
+
+
+def event_key(event: CloudEvent) -> str:
+    """Return the Kafka key of an event: its partition key, else its user, else its id."""
+    key = event.extensions.get("partitionkey") or event.extensions.get("userid") or event.subject or event.id
+    return str(key)
+
+
+def decode_record(record: KafkaRecord, *, source: str) -> CloudEvent:
+    """Read a record in any of the three forms.
+
+    Args:
+        record: The record.
+        source: Address of the source that a plain record is said to come from, without the topic.
+
+    Raises:
+        InvalidEvent: with the name of the attribute that is wrong.
+    """
+    if is_structured(record):
+        value, plain = load_json(record.value or b"")
+        return event_from_json(value, plain=plain)
+    attributes = binary_attributes(record.headers)
+    if "specversion" not in attributes:
+        attributes = plain_attributes(record, source=source)
+    return event_from_attributes(attributes, record.value)
+
+
+def is_structured(record: KafkaRecord) -> bool:
+    """Tell whether the value of the record is a whole event."""
+    for name, value in record.headers:
+        if value is not None and value.startswith(_STRUCTURED) and name.lower() == "content-type":
+            return True
+    return False
+
+
+def binary_attributes(headers: Headers) -> dict[str, str]:
+    """Return the attributes that `ce_*` headers carry; a null header is an absent attribute, the last of two wins."""
+    attributes: dict[str, str] = {}
+    for name, value in headers:
+        if value is None:
+            continue
+        if name.startswith("ce_"):
+            attributes[_attribute_name(name)] = _text(value)
+        elif name == "content-type" or name.lower() == "content-type":
+            attributes["datacontenttype"] = _text(value)
+    return attributes
+
+
+def plain_attributes(record: KafkaRecord, *, source: str) -> dict[str, str]:
+    """Return the attributes that a KafkaSource gives a record which is no CloudEvent."""
+    attributes = {
+        "specversion": "1.0",
+        "id": f"partition:{record.partition}/offset:{record.offset}",
+        "source": f"{source}#{record.topic}",
+        "type": PLAIN_RECORD_TYPE,
+        "subject": f"partition:{record.partition}#{record.offset}",
+        "time": record_time_text(record),
+    }
+    if record.key:
+        attributes["partitionkey"] = attributes["key"] = record.key.decode("utf-8", "replace")
+    for name, value in record.headers:
+        if value is None:
+            continue
+        text = value.decode("utf-8", "replace")
+        if name.lower() == "content-type":
+            attributes["datacontenttype"] = text.lower()
+        else:
+            attributes["kafkaheader" + _NOT_IN_EXTENSION_NAME.sub("", name.lower())] = text
+    return attributes
+
+
+def instant_text(instant: datetime) -> str:
+    """Write a UTC time as RFC 3339."""
+    return instant.isoformat().replace("+00:00", "Z")
+
+
+def record_time_text(record: KafkaRecord) -> str:
+    """Write the record's timestamp as RFC 3339, held within the years that RFC 3339 can write."""
+    milliseconds = min(max(record.timestamp_ms, 0), _LAST_MILLISECOND)
+    return instant_text(datetime.fromtimestamp(milliseconds / 1000, UTC))
+
+
+def _attribute_name(header: str) -> str:
+    name = header[3:]
+    # `data` would take the place of the event's data: under its own header's name it is refused as an extension.
+    return header if name in {"data", "data_base64"} else name
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        # U+001A SUBSTITUTE is a control character, which no attribute may have: the function refuses the event
+        # instead of storing an altered text.
+        return value.decode("utf-8", "replace").replace("\ufffd", "\x1a")
+
+
+def _extension_bytes(value: str | int | bool) -> bytes:  # noqa: FBT001 - a CloudEvents attribute may be a boolean
+    if isinstance(value, bool):
+        return b"true" if value else b"false"
+    return str(value).encode()
