@@ -1,0 +1,132 @@
+# The commands of the pipeline; `make help` lists them from the comments behind `##`.
+#
+# MODE=compose|process  how the pipeline runs; by default compose where a Docker engine answers, else process
+# PORT_OFFSET=n STATE_DIR=dir  a second, separate pipeline beside the first
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.SILENT:
+
+PYTHON := .venv/bin/python
+PIPELINE := $(PYTHON) -m signal_pipeline
+LOCAL := $(PYTHON) -m local
+COMPOSE := docker compose
+STATE_DIR ?= .local
+export STATE_DIR
+
+# A pipeline that runs as processes stays what it is, even when an engine appears later.
+MODE ?= $(shell if [ ! -S "$(STATE_DIR)/run/control.sock" ] && timeout 5 docker info >/dev/null 2>&1; \
+	then echo compose; else echo process; fi)
+
+ROLES := emit process-signal detect-anomaly auth replay-dlq confirm-outbox
+
+##@ Pipeline
+up: install  ## start everything and wait until it is ready
+ifeq ($(MODE),compose)
+	$(COMPOSE) up -d --build --wait $(if $(wildcard $(STATE_DIR)/disabled),--scale emit-trigger=0)
+	$(COMPOSE) ps
+else
+	$(LOCAL) up
+endif
+
+down: python  ## stop everything; data stays
+	$(if $(filter compose,$(MODE)),$(COMPOSE) down,$(LOCAL) down)
+
+clean: python  ## stop everything and delete all data; downloads stay
+	$(if $(filter compose,$(MODE)),$(COMPOSE) down --volumes --remove-orphans,$(LOCAL) clean)
+
+status: python  ## show each component: state, process, memory, address
+	$(if $(filter compose,$(MODE)),$(COMPOSE) ps --all,$(LOCAL) status)
+
+health: python  ## ask every component whether it serves
+	$(LOCAL) health
+
+logs: python  ## follow all logs (make logs-<service>: one)
+	$(if $(filter compose,$(MODE)),$(COMPOSE) logs --follow --tail 20,$(LOCAL) logs)
+
+logs-dlq: logs-replay-dlq  ## follow the log of the dead-letter recovery
+
+logs-%: python
+	$(if $(filter compose,$(MODE)),$(COMPOSE) logs --follow --tail 100 $*,$(LOCAL) logs $* --lines 100)
+
+emit-off: python  ## stop the steady emission, for later starts too
+ifeq ($(MODE),compose)
+	mkdir -p $(STATE_DIR) && echo emit-trigger > $(STATE_DIR)/disabled
+	$(COMPOSE) stop emit-trigger
+else
+	$(LOCAL) disable emit-trigger
+endif
+
+emit-on: python  ## start the steady emission again
+ifeq ($(MODE),compose)
+	rm -f $(STATE_DIR)/disabled
+	$(COMPOSE) up -d emit-trigger
+else
+	$(LOCAL) enable emit-trigger
+endif
+
+load: python  ## send 1,000 signals of their own source and check what became of them
+	$(PIPELINE) load
+
+verify: python  ## audit: every accepted event is stored or dead-lettered
+	$(PIPELINE) verify
+
+##@ Looking inside
+db-stats: python  ## rows, sizes and index use of the tables
+	$(PIPELINE) db-stats
+
+kafka-topics: python  ## partitions, offsets and consumer lag
+	$(PIPELINE) kafka-topics
+
+outbox-status: python  ## what waits in the outbox, and the replication slot
+	$(PIPELINE) outbox-status
+
+debezium-config: python  ## apply the Debezium connector and show its state
+	$(PIPELINE) connector
+
+dlq-status: python  ## depth of the dead-letter and quarantine topics
+	$(PIPELINE) dlq-status
+
+dlq-stats: python  ## dead letters by class, code and age
+	$(PIPELINE) dlq-stats
+
+dlq-metrics: python  ## the recovery's metrics as they are now
+	$(PIPELINE) dlq-metrics
+
+##@ Development
+test: install-dev  ## run all tests (T=path or T="-k name" selects)
+	$(PYTHON) -m pytest $(T)
+
+bench: install-dev  ## run the benchmark; QUICK=1 takes less than 3 minutes
+	$(PYTHON) -m bench $(if $(QUICK),--quick)
+
+chaos: install-dev  ## run the fault matrix (CELL=name selects)
+	$(PYTHON) -m pytest tests/chaos -m "" $(if $(CELL),-k $(CELL))
+
+lint: install-dev  ## check style, types, layers and shell scripts
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports
+	git ls-files '*.sh' | xargs --no-run-if-empty -n 1 bash -n
+
+lock: install-dev  ## renew the locked requirements
+	bash local/lock.sh
+
+help:  ## this list
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z][a-z-]*:.*##/ {printf "  %-18s %s\n", $$1, $$2}' Makefile
+
+install:  # what `up` needs: with containers only the Python environment, for the other commands
+	@local/install.sh $(if $(filter compose,$(MODE)),--python)
+
+python:
+	@local/install.sh --python
+
+install-dev:
+	@local/install.sh --dev
+
+.PHONY: up down clean status health logs logs-dlq emit-off emit-on load verify db-stats kafka-topics outbox-status \
+	debezium-config dlq-status dlq-stats dlq-metrics test bench chaos lint lock help install python install-dev

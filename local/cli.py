@@ -1,0 +1,151 @@
+"""The command line of the local run: arguments in, exit status out."""
+
+import os
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from local import commands, console, control
+from local.components.table import INFRASTRUCTURE, all_services
+from local.daemon import run_daemon
+from local.health import show_health
+from local.layout import ROOT, Layout
+from local.ports import PortError
+from local.registry import Registry
+from local.service import Unusable
+from local.supervisor import Refused
+from signal_pipeline.settings import Settings, load_settings
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+_Service = Annotated[str, typer.Argument(help="name of a service, as `status` shows it")]
+
+
+def _context() -> tuple[Settings, Layout]:
+    os.chdir(ROOT)  # .env and relative paths are the repository's
+    try:
+        settings = load_settings()
+    except ValidationError as exc:
+        raise Refused("\n".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in exc.errors())) from exc
+    return settings, Layout.of(settings.state_dir)
+
+
+def _run(action: Callable[[Settings, Layout], bool | None]) -> None:
+    """Do the action; a refusal is an error message and exit status 1."""
+    try:
+        good = action(*_context())
+    except (Refused, Unusable, PortError, control.SupervisorGone) as exc:
+        console.fail(str(exc))
+        raise typer.Exit(1) from exc
+    if good is False:
+        raise typer.Exit(1)
+
+
+@app.command()
+def up(
+    only: Annotated[str, typer.Option(help="comma-separated services, or `infra`; what they need starts too")] = "",
+) -> None:
+    """Start the pipeline, wait until it is ready, show it."""
+
+    def action(settings: Settings, layout: Layout) -> None:
+        known = [service.name for service in all_services(settings, layout)]
+        wanted = [part for name in only.split(",") for part in (INFRASTRUCTURE if name == "infra" else (name,))]
+        try:
+            commands.up(layout, wanted if only else known)
+        except Refused as exc:
+            service = str(exc).split(" ", 1)[0]
+            console.show_log_end(layout.logs / f"{service}.log")
+            raise
+
+    _run(action)
+
+
+@app.command()
+def down() -> None:
+    """Stop the pipeline; data stays."""
+    _run(lambda _, layout: commands.down(layout))
+
+
+@app.command()
+def clean() -> None:
+    """Stop the pipeline and delete its data; downloads stay."""
+    _run(lambda _, layout: commands.clean(layout))
+
+
+@app.command()
+def status() -> None:
+    """Show all services; exit 1 when the pipeline is down."""
+    _run(lambda _, layout: commands.status(layout))
+
+
+@app.command()
+def health() -> None:
+    """Ask every component whether it serves; exit 1 when one does not."""
+    _run(lambda settings, _: show_health(settings))
+
+
+@app.command()
+def logs(
+    service: Annotated[str, typer.Argument(help="a service; all without it")] = "*",
+    *,
+    lines: Annotated[int, typer.Option(help="lines of each log to begin with")] = 20,
+    follow: Annotated[bool, typer.Option(help="go on until Ctrl-C")] = True,
+) -> None:
+    """Show logs and follow them."""
+
+    def action(_: Settings, layout: Layout) -> None:
+        files = sorted(map(str, layout.logs.glob(f"{service}.log")))
+        if not files:
+            raise Refused(f"no log of {service!r} in {layout.logs}; see: make status")
+        os.execvp("tail", ["tail", "-n", str(lines), *(["-F"] if follow else []), "--", *files])  # noqa: S606
+
+    _run(action)
+
+
+def _on_service(command: str, help_text: str) -> None:
+    def run(service: _Service) -> None:
+        def action(_: Settings, layout: Layout) -> None:
+            for change in control.request(layout, command, [service]):
+                console.show_change(change)
+
+        _run(action)
+
+    run.__doc__ = help_text
+    app.command(command)(run)
+
+
+_on_service("start", "Start one service and what it needs.")
+_on_service("stop", "Stop one service; it stays stopped until it is started or the pipeline is.")
+_on_service("restart", "Stop and start one service.")
+
+
+@app.command()
+def enable(service: _Service) -> None:
+    """Switch a service on for good, now if the pipeline runs."""
+    _run(lambda _, layout: _switch(layout, service, disabled=False))
+
+
+@app.command()
+def disable(service: _Service) -> None:
+    """Switch a service off for good: it stays off when the pipeline is started again."""
+    _run(lambda _, layout: _switch(layout, service, disabled=True))
+
+
+def _switch(layout: Layout, service: str, *, disabled: bool) -> None:
+    state = "off" if disabled else "on"
+    try:
+        list(control.request(layout, "disable" if disabled else "enable", [service]))
+        console.OUT.print(f"{service} is {state}")
+    except control.SupervisorGone:
+        layout.make()
+        Registry(layout).set_disabled(service, disabled=disabled)
+        console.OUT.print(f"{service} will be {state} when the pipeline is started")
+
+
+@app.command(hidden=True)
+def supervise() -> None:
+    """Be the supervisor; `up` starts it."""
+    _run(lambda settings, layout: run_daemon(all_services(settings, layout), layout))

@@ -1,0 +1,1 @@
+"""The table of services, one module per component."""

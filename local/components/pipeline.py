@@ -1,0 +1,74 @@
+"""The pipeline's own parts: the tasks that prepare its stores, its functions, its triggers."""
+
+import sys
+
+from local.layout import ROOT
+from local.probes import http_probe
+from local.service import Service
+from signal_pipeline.settings import Settings
+from signal_pipeline.topology import ROLES, Role
+
+__all__ = ["EMIT_TRIGGER", "functions", "tasks", "triggers"]
+
+EMIT_TRIGGER = "emit-trigger"
+
+
+def tasks() -> list[Service]:
+    """Return what runs once at each start; each is idempotent."""
+    return [
+        Service(name="migrate", argv=_command("migrate"), needs=("postgres",), ready_seconds=300),
+        Service(name="topics", argv=_command("topics"), needs=("kafka",)),
+        Service(
+            name="connector", argv=_command("connector"), needs=("connect", "migrate", "topics"), ready_seconds=120
+        ),
+    ]
+
+
+def functions(settings: Settings) -> list[Service]:
+    """Return the functions of all roles."""
+    return [_function(role, settings) for role in ROLES]
+
+
+def triggers(settings: Settings) -> list[Service]:
+    """Return a trigger for every role that has a manifest."""
+    return [_trigger(role, settings) for role in ROLES if (ROOT / "triggers" / f"{role.name}.yaml").exists()]
+
+
+def _function(role: Role, settings: Settings) -> Service:
+    port, host = settings.port(role.name), _reachable(settings.bind_address)
+    return Service(
+        name=role.name,
+        argv=_command("serve", role.name),
+        needs=("migrate", "topics", "redis"),
+        probe=http_probe(f"http://{host}:{port}/ready"),
+        ports={f"{role.env}_PORT": port, f"{role.env}_METRICS_PORT": settings.metrics_port(role.name)},
+        address=settings.bind_address,
+        url=f"http://{host}:{port}",
+    )
+
+
+def _trigger(role: Role, settings: Settings) -> Service:
+    port, host = settings.trigger_port(role.name), _reachable(settings.bind_address)
+    if port is None:
+        raise ValueError(f"triggers/{role.name}.yaml exists, but the role {role.name} has no trigger port")
+    # The steady emission starts last: until all else is ready it would only take the machine from it.
+    others = [other.name for other in ROLES] if role.name == "emit" else [role.name]
+    return Service(
+        name=f"{role.name}-trigger",
+        argv=_command("trigger", role.name),
+        needs=(*others, "connector") if role.name == "emit" else tuple(others),
+        probe=http_probe(f"http://{host}:{port}/ready"),
+        ports={f"{role.env}_TRIGGER_PORT": port},
+        address=settings.bind_address,
+        url=f"http://{host}:{port}/metrics",
+        stop_seconds=35.0,  # a trigger may drain for 30 s
+    )
+
+
+def _command(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "signal_pipeline", *arguments)
+
+
+def _reachable(bind_address: str) -> str:
+    """Return where this machine reaches a server that listens on the address."""
+    return "127.0.0.1" if bind_address in {"0.0.0.0", "::"} else bind_address

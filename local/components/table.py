@@ -1,0 +1,27 @@
+"""The one table of all services of the local run."""
+
+from local.components.kafka import connect, kafka
+from local.components.monitoring import grafana, prometheus
+from local.components.pipeline import functions, tasks, triggers
+from local.components.postgres import postgres
+from local.components.redis import redis
+from local.layout import Layout
+from local.service import Service
+from signal_pipeline.settings import Settings
+
+__all__ = ["INFRASTRUCTURE", "all_services"]
+
+INFRASTRUCTURE = ("postgres", "kafka", "connect", "redis", "prometheus")
+
+
+def all_services(settings: Settings, layout: Layout) -> list[Service]:
+    """Return every service; `Unusable` names a component that is not installed."""
+    infrastructure = [part(settings, layout) for part in (postgres, kafka, connect, redis, prometheus)]
+    optional = grafana(settings, layout)
+    return [
+        *infrastructure,
+        *([] if optional is None else [optional]),
+        *tasks(),
+        *functions(settings),
+        *triggers(settings),
+    ]

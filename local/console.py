@@ -1,0 +1,57 @@
+"""What a person sees: a line for each change, a table at the end."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from local.logs import tail
+
+__all__ = ["OUT", "fail", "show_change", "show_log_end", "show_table"]
+
+OUT = Console(highlight=False, soft_wrap=True)
+_ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+_STYLES = {"ready": "green", "done": "green", "backoff": "yellow", "failed": "red", "stopped": "dim", "off": "dim"}
+_LOG_LINES = 15
+_MIB = 1024 * 1024
+
+
+def show_change(change: dict[str, Any]) -> None:
+    """Print a service's change of state, if a person waits for it."""
+    name, state = change["service"], change["state"]
+    if state in {"ready", "done"}:
+        OUT.print(f"  {name:<24}[green]{state}[/]{change['seconds']:>10.1f} s")
+    elif state in {"backoff", "failed"}:
+        OUT.print(f"  {name:<24}[{_STYLES[state]}]{state}[/]  {change['reason']}", markup=True)
+    elif state == "stopped":
+        OUT.print(f"  {name:<24}stopped")
+
+
+def show_table(snapshots: Iterable[dict[str, Any]]) -> None:
+    """Print one line per service: state, process, memory, restarts, address."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("component", "state", "pid", "memory", "restarts", "address"):
+        table.add_column(title, justify="right" if title in {"pid", "memory", "restarts"} else "left", no_wrap=True)
+    for each in snapshots:
+        state = "off" if each["switched_off"] else each["state"]
+        memory = f"{each['memory'] // _MIB} MiB" if each["memory"] else ""
+        shown = (str(each["pid"] or ""), memory, str(each["restarts"] or ""), each["url"])
+        table.add_row(each["service"], f"[{_STYLES.get(state, 'cyan')}]{state}[/]", *shown)
+    OUT.print(table)
+
+
+def show_log_end(log: Path) -> None:
+    """Print the last lines of a log, and where the rest is."""
+    lines = tail(log, _LOG_LINES)
+    if lines:
+        _ERR.print(f"last lines of {log}:", style="bold")
+        for line in lines:
+            _ERR.print(f"  {line}", markup=False)
+
+
+def fail(message: str) -> None:
+    """Print an error; the caller exits."""
+    for number, line in enumerate(message.splitlines()):
+        _ERR.print(("error: " if number == 0 else "       ") + line, style="red", markup=False)

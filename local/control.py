@@ -1,0 +1,92 @@
+"""How commands reach the supervisor: one JSON line in, JSON lines out, over a Unix socket in the state folder.
+
+Request  {"command": "restart", "services": ["kafka"]}
+Answers  {"kind": "change" | "snapshot", …}*  then  {"kind": "done"} or {"kind": "refused", "message": …}
+"""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from local.layout import Layout
+from local.supervisor import Refused
+
+__all__ = ["Handler", "SupervisorGone", "listen", "request", "serve"]
+
+_SOCKET = "control.sock"
+Handler = Callable[[str, list[str]], AsyncIterator[dict[str, Any]]]
+
+
+class SupervisorGone(Exception):
+    """The supervisor does not answer, or ended in the middle of an answer."""
+
+
+def listen(layout: Layout) -> socket.socket:
+    """Return the listening control socket; one that a dead supervisor left is replaced."""
+    server = socket.socket(socket.AF_UNIX)
+    # A socket's path holds about 100 bytes, which a deep checkout exceeds: the name alone always fits.
+    with contextlib.chdir(layout.run):
+        with contextlib.suppress(FileNotFoundError):
+            (layout.run / _SOCKET).unlink()
+        server.bind(_SOCKET)
+    server.listen()
+    return server
+
+
+async def serve(server: socket.socket, handle: Handler) -> asyncio.Server:
+    """Answer requests from the socket with what `handle` yields for them."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A client that leaves early (Ctrl-C) does not undo what it asked for.
+        with contextlib.suppress(ConnectionError):
+            asked = json.loads(await reader.readline())
+            async for line in _answers(handle(asked["command"], asked["services"])):
+                writer.write(json.dumps(line).encode() + b"\n")
+                await writer.drain()
+        writer.close()
+
+    return await asyncio.start_unix_server(answer, sock=server)
+
+
+def request(layout: Layout, command: str, services: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Send a command and yield its answers.
+
+    Raises:
+        SupervisorGone: nobody answers.
+        Refused: the supervisor says no, and why.
+    """
+    with contextlib.closing(_connect(layout)) as connection, connection.makefile("rwb") as stream:
+        stream.write(json.dumps({"command": command, "services": services or []}).encode() + b"\n")
+        stream.flush()
+        for line in stream:
+            answer = json.loads(line)
+            if answer["kind"] == "done":
+                return
+            if answer["kind"] == "refused":
+                raise Refused(answer["message"])
+            yield answer
+    raise SupervisorGone("the supervisor ended before it answered")
+
+
+def _connect(layout: Layout) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        with contextlib.chdir(layout.run):
+            connection.connect(_SOCKET)
+    except OSError as exc:
+        connection.close()
+        raise SupervisorGone("no supervisor answers") from exc
+    return connection
+
+
+async def _answers(lines: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
+    try:
+        async for line in lines:
+            yield line
+    except Refused as exc:
+        yield {"kind": "refused", "message": str(exc)}
+    else:
+        yield {"kind": "done"}

@@ -1,0 +1,49 @@
+"""`make health`: asks every component over its port, so it works for processes and for containers alike."""
+
+import asyncio
+
+from rich.table import Table
+
+from local import console
+from local.probes import http_probe, kafka_probe, postgres_probe, redis_probe
+from local.service import NotReady, Probe
+from signal_pipeline.settings import Settings
+from signal_pipeline.topology import ROLES
+
+__all__ = ["show_health"]
+
+
+def show_health(settings: Settings) -> bool:
+    """Print each component's answer; true when all serve."""
+    probes = _probes(settings)
+    findings = asyncio.run(_ask_all(probes))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("component", "health", "finding"):
+        table.add_column(title, overflow="fold")
+    for name, finding in zip(probes, findings, strict=True):
+        table.add_row(name, "[red]bad[/]" if finding else "[green]good[/]", finding)
+    console.OUT.print(table)
+    return not any(findings)
+
+
+def _probes(settings: Settings) -> dict[str, Probe]:
+    return {
+        "postgres": postgres_probe(settings.database_url.get_secret_value()),
+        "kafka": kafka_probe(settings.kafka_bootstrap_servers),
+        "redis": redis_probe(settings.redis_url, settings.redis_password.get_secret_value()),
+        "connect": http_probe(f"{settings.connect_url}/health"),
+        "prometheus": http_probe(f"http://127.0.0.1:{settings.prometheus_port}/-/ready"),
+        **{role.name: http_probe(f"{settings.function_url(role.name)}/ready") for role in ROLES},
+    }
+
+
+async def _ask_all(probes: dict[str, Probe]) -> list[str]:
+    return await asyncio.gather(*(_ask(probe) for probe in probes.values()))
+
+
+async def _ask(probe: Probe) -> str:
+    try:
+        await probe()
+    except NotReady as exc:
+        return str(exc).strip()
+    return ""
