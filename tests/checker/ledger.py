@@ -1,0 +1,117 @@
+"""The ledger of a sender: JSON lines, written to disk before an attempt and after its result.
+
+    {"attempt": 7, "at": 1764000000.5, "event": {CloudEvent in JSON format}}
+    {"attempt": 8, "at": …, "record": {"key_base64", "value_base64", "headers": [[name, base64]]}, "poison": true}
+    {"result": 7, "outcome": "ok"}
+    {"result": 8, "outcome": "ok", "position": ["signal-events", 3, 41]}
+
+An attempt without a result is unknown: the sender died between the two, or the pipeline did. A torn last line is
+what a killed sender leaves, and is ignored.
+"""
+
+import base64
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.checker.model import Outcome, Position, RawRecord, Sent
+from tests.checker.versions import version_of
+
+__all__ = ["LedgerWriter", "load_ledger"]
+
+
+class LedgerWriter:
+    """Writes a ledger; each call returns after its lines reached the disk. Use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("a", encoding="utf-8")
+        self._numbers = count(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+        self._file.close()
+
+    def attempt_events(self, events: Iterable[Mapping[str, Any]]) -> list[int]:
+        """Note events that are about to be sent to emit; returns their numbers."""
+        return self._attempt([{"event": dict(event)} for event in events])
+
+    def attempt_record(self, record: RawRecord, *, event: Mapping[str, Any] | None = None) -> int:
+        """Note a record that is about to be written to Kafka directly; returns its number.
+
+        Args:
+            record: The record.
+            event: The event that it is; None when it is none, and must end as a dead letter.
+        """
+        encoded = {
+            "key_base64": _encoded(record.key),
+            "value_base64": _encoded(record.value),
+            "headers": [[name, _encoded(content)] for name, content in record.headers],
+        }
+        meaning = {"poison": True} if event is None else {"event": dict(event)}
+        return self._attempt([{"record": encoded, **meaning}])[0]
+
+    def result(self, numbers: Sequence[int], outcome: Outcome, *, position: Position | None = None) -> None:
+        """Note what came of attempts, and where a record was placed."""
+        placed = {} if position is None else {"position": [position.topic, position.partition, position.offset]}
+        self._write([{"result": number, "outcome": outcome, **placed} for number in numbers])
+
+    def _attempt(self, entries: list[dict[str, Any]]) -> list[int]:
+        numbers = [next(self._numbers) for _ in entries]
+        now = time.time()
+        self._write([{"attempt": n, "at": now, **entry} for n, entry in zip(numbers, entries, strict=True)])
+        return numbers
+
+    def _write(self, lines: list[dict[str, Any]]) -> None:
+        self._file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def load_ledger(path: Path) -> tuple[Sent, ...]:
+    """Read a ledger; `ValueError` names the line that is none."""
+    attempts: dict[int, dict[str, Any]] = {}
+    results: dict[int, dict[str, Any]] = {}
+    lines = path.read_text(encoding="utf-8").split("\n")
+    for number, line in enumerate(lines[:-1], start=1):  # the last one is empty, or torn
+        try:
+            entry = json.loads(line)
+            (attempts if "attempt" in entry else results)[entry.get("attempt") or entry["result"]] = entry
+        except (ValueError, KeyError) as exc:
+            raise ValueError(f"{path}, line {number} is no line of a ledger") from exc
+    return tuple(_sent(number, entry, results.get(number, {})) for number, entry in attempts.items())
+
+
+def _sent(number: int, entry: Mapping[str, Any], result: Mapping[str, Any]) -> Sent:
+    position = result.get("position")
+    return Sent(
+        number=number,
+        outcome=Outcome(result.get("outcome", Outcome.UNKNOWN)),
+        version=version_of(entry["event"]) if "event" in entry else None,
+        record=_record(entry["record"], position) if "record" in entry else None,
+        poison=entry.get("poison", False),
+    )
+
+
+def _record(entry: Mapping[str, Any], position: Sequence[Any] | None) -> RawRecord:
+    return RawRecord(
+        key=_decoded(entry["key_base64"]),
+        value=_decoded(entry["value_base64"]),
+        headers=tuple((name, _decoded(content)) for name, content in entry["headers"]),
+        position=Position(topic=position[0], partition=position[1], offset=position[2]) if position else None,
+    )
+
+
+def _encoded(raw: bytes | None) -> str | None:
+    return None if raw is None else base64.b64encode(raw).decode()
+
+
+def _decoded(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text)
