@@ -7,12 +7,12 @@ WITH incoming AS (
     FROM unnest(
         %(ids)b::uuid[], %(users)b::text[], %(types)b::text[], %(severities)b::int[], %(signals)b::uuid[],
         %(contexts)b::text[]
-    ) AS i (id, user_id, anomaly_type, severity, signal_event_id, context)
+    ) WITH ORDINALITY AS i (id, user_id, anomaly_type, severity, signal_event_id, context, position)
 ), inserted AS (
     INSERT INTO anomalies (id, user_id, anomaly_type, severity, signal_event_id, context)
     SELECT id, user_id, anomaly_type, severity, signal_event_id, context::jsonb
     FROM incoming
-    ORDER BY id
+    ORDER BY id, position  -- of two versions that break the same rule, the context keeps the first
     ON CONFLICT DO NOTHING
     RETURNING *
 ), published AS (

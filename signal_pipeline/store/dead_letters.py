@@ -1,0 +1,252 @@
+"""The table of dead letters.
+
+    recorded ──▶ scheduled ──due──▶ leased ──published──▶ replayed ──fails again──▶ scheduled, one attempt more
+        │            ▲                 ├─ its effect exists ──▶ resolved
+        │            └── lease over ───┤
+        └─ never by itself ──▶ quarantined ◀─ attempts used up
+
+When a row is due, and when its attempts are used up, is decided in the domain; here it is only written.
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from signal_pipeline.domain.failures import FailureClass
+from signal_pipeline.store.pool import Pool
+from signal_pipeline.store.queries import query
+
+__all__ = [
+    "DeadLetterRow",
+    "DueDeadLetter",
+    "Headers",
+    "Recorded",
+    "mark_replayed",
+    "mark_resolved",
+    "quarantine",
+    "record_dead_letters",
+    "recorded_attempts",
+    "take_due",
+    "unresolved_count",
+]
+
+Headers = tuple[tuple[str, bytes | None], ...]
+
+# Long enough to publish a batch to a slow broker, short enough that a killed replay costs no one an hour.
+_LEASE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeadLetterRow:
+    """A failure to record.
+
+    Attributes:
+        failure_id: Of this failure: uuid5 of consumer group, topic, partition and offset. Recorded once.
+        claimed_id: The dead letter that the record says it was replayed from; believed only with the same digest.
+        topic: Topic of the record that failed.
+        partition: Its partition.
+        offset: Its offset.
+        timestamp: Its broker timestamp, if known.
+        key: Its key, byte for byte.
+        value: Its value, byte for byte.
+        headers: Its headers in order, byte for byte.
+        sha256: Digest of key and value, 32 bytes.
+        event_id: CloudEvents id, when it can be read.
+        event_source: CloudEvents source, when it can be read.
+        signal_id: Key in table signals, when the identity can be read.
+        failure_class: Why it failed.
+        code: SQLSTATE, HTTP status or word.
+        message: One sentence, at most 1,024 bytes.
+        disposition: `poison`, `rejected`, `exhausted` or `expired`.
+        first_failed_at: First failed delivery.
+        last_failed_at: Last failed delivery.
+        consumer_group: Group that gave it up.
+        function: Function that refused it.
+        build: Version of the code that refused it.
+        traceparent: Trace context of the event.
+        next_attempt_at: When it is due; None puts it into quarantine.
+    """
+
+    failure_id: UUID
+    claimed_id: UUID | None
+    topic: str
+    partition: int
+    offset: int
+    timestamp: datetime | None
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    sha256: bytes
+    event_id: str | None
+    event_source: str | None
+    signal_id: UUID | None
+    failure_class: FailureClass
+    code: str
+    message: str
+    disposition: str
+    first_failed_at: datetime
+    last_failed_at: datetime
+    consumer_group: str
+    function: str | None
+    build: str | None
+    traceparent: str | None
+    next_attempt_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recorded:
+    """What recording changed.
+
+    Attributes:
+        inserted: Dead letters that are new.
+        counted: Dead letters known before that failed again.
+    """
+
+    inserted: int
+    counted: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DueDeadLetter:
+    """A dead letter taken for replay.
+
+    Attributes:
+        dlq_id: Its id; the replayed record carries it.
+        topic: Where the record came from and goes to.
+        key: Its key, byte for byte.
+        value: Its value, byte for byte.
+        headers: Its headers in order, byte for byte.
+        sha256: Digest of key and value.
+        signal_id: Key in table signals, when the identity can be read.
+        consumer_group: Group that gave it up.
+        failure_class: Why it failed last.
+        attempts: Failures counted so far.
+        traceparent: Trace context of the event.
+    """
+
+    dlq_id: UUID
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    sha256: bytes
+    signal_id: UUID | None
+    consumer_group: str
+    failure_class: FailureClass
+    attempts: int
+    traceparent: str | None
+
+
+async def record_dead_letters(pool: Pool, rows: Sequence[DeadLetterRow]) -> Recorded:
+    """Record failures, all or none; recording one again changes nothing. `StoreError` when nothing was recorded."""
+    if not rows:
+        return Recorded(inserted=0, counted=0)
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("record_dead_letters"), _columns(rows))
+        inserted, counted = await cursor.fetchone() or (0, 0)
+        return Recorded(inserted=inserted, counted=counted)
+
+
+async def recorded_attempts(pool: Pool, claims: Sequence[tuple[UUID, bytes]]) -> dict[UUID, int]:
+    """Return the failures counted for each claimed dead letter whose digest is the recorded one."""
+    if not claims:
+        return {}
+    columns = {"ids": [claim for claim, _ in claims], "digests": [digest for _, digest in claims]}
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("recorded_attempts"), columns, binary=True)
+        return dict(await cursor.fetchall())
+
+
+async def take_due(pool: Pool, limit: int, now: datetime, *, lease: timedelta = _LEASE) -> list[DueDeadLetter]:
+    """Take up to `limit` due dead letters; nobody else gets them until the lease is over or they are marked."""
+    parameters = {"now": now, "limit": limit, "leased_until": now + lease}
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("take_due_dead_letters"), parameters)
+        return [_due(row) for row in await cursor.fetchall()]
+
+
+async def mark_replayed(pool: Pool, ids: Iterable[UUID]) -> int:
+    """Note that these were published again, after the broker's acknowledgement; return how many were scheduled."""
+    return await _settle(pool, ids, "replayed")
+
+
+async def mark_resolved(pool: Pool, ids: Iterable[UUID]) -> int:
+    """Note that the effect of these exists, so they need no replay; return how many were scheduled."""
+    return await _settle(pool, ids, "resolved")
+
+
+async def quarantine(pool: Pool, ids: Iterable[UUID]) -> int:
+    """Take these out of automatic replay for good; return how many were scheduled."""
+    return await _settle(pool, ids, "quarantined")
+
+
+async def unresolved_count(pool: Pool) -> int:
+    """Return how many dead letters wait for their next attempt."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("count_unresolved_dead_letters"))
+        row = await cursor.fetchone()
+        return int(row[0]) if row else 0
+
+
+async def _settle(pool: Pool, ids: Iterable[UUID], status: str) -> int:
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("settle_dead_letters"), {"ids": list(ids), "status": status})
+        return cursor.rowcount
+
+
+def _columns(rows: Sequence[DeadLetterRow]) -> dict[str, list[Any]]:
+    return {
+        "failure_ids": [row.failure_id for row in rows],
+        "claimed_ids": [row.claimed_id for row in rows],
+        "topics": [row.topic for row in rows],
+        "partitions": [row.partition for row in rows],
+        "offsets": [row.offset for row in rows],
+        "timestamps": [row.timestamp for row in rows],
+        "keys": [row.key for row in rows],
+        "values": [row.value for row in rows],
+        "headers": [_encoded(row.headers) for row in rows],
+        "digests": [row.sha256 for row in rows],
+        "event_ids": [row.event_id for row in rows],
+        "event_sources": [row.event_source for row in rows],
+        "signal_ids": [row.signal_id for row in rows],
+        "classes": [str(row.failure_class) for row in rows],
+        "codes": [row.code for row in rows],
+        "messages": [row.message for row in rows],
+        "dispositions": [row.disposition for row in rows],
+        "first_failed": [row.first_failed_at for row in rows],
+        "last_failed": [row.last_failed_at for row in rows],
+        "groups": [row.consumer_group for row in rows],
+        "functions": [row.function for row in rows],
+        "builds": [row.build for row in rows],
+        "traceparents": [row.traceparent for row in rows],
+        "statuses": ["quarantined" if row.next_attempt_at is None else "scheduled" for row in rows],
+        "next_attempts": [row.next_attempt_at for row in rows],
+    }
+
+
+def _encoded(headers: Headers) -> str:
+    return json.dumps([[name, None if value is None else base64.b64encode(value).decode()] for name, value in headers])
+
+
+def _decoded(headers: list[list[Any]]) -> Headers:
+    return tuple((name, None if value is None else base64.b64decode(value)) for name, value in headers)
+
+
+def _due(row: tuple[Any, ...]) -> DueDeadLetter:
+    return DueDeadLetter(
+        dlq_id=row[0],
+        topic=row[1],
+        key=row[2],
+        value=row[3],
+        headers=_decoded(row[4]),
+        sha256=row[5],
+        signal_id=row[6],
+        consumer_group=row[7],
+        failure_class=FailureClass(row[8]),
+        attempts=row[9],
+        traceparent=row[10],
+    )

@@ -1,0 +1,77 @@
+"""Maintenance: the functions of `sql/functions`, called in bounded steps.
+
+Order of a purge:
+1. anomalies, each with its outbox row: an anomaly without its event would look like a lost event
+2. signals that no anomaly refers to any more, with their replaced versions
+3. dead letters that were replayed or resolved
+4. heartbeats of the connector
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from signal_pipeline.store.pool import Pool
+from signal_pipeline.store.queries import query
+
+__all__ = ["Purged", "analyze", "clean_gin_pending", "purge"]
+
+_BATCH = 1000  # rows of one transaction: locks are short, and writers and vacuum get their turn in between
+_HEARTBEATS_KEPT = timedelta(minutes=10)  # only the newest means anything
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Purged:
+    """How many rows a purge deleted.
+
+    Attributes:
+        anomalies: Anomalies, and as many outbox rows.
+        signals: Signals.
+        dead_letters: Dead letters.
+        heartbeats: Heartbeats.
+    """
+
+    anomalies: int
+    signals: int
+    dead_letters: int
+    heartbeats: int
+
+
+async def purge(pool: Pool, older_than: timedelta, *, batch: int = _BATCH) -> Purged:
+    """Delete what is older than this, in transactions of at most `batch` rows; what is still pending stays.
+
+    Raises:
+        StoreError: PostgreSQL failed; the steps before stay done.
+    """
+    return Purged(
+        anomalies=await _repeat(pool, "purge_anomalies", older_than, batch),
+        signals=await _repeat(pool, "purge_signals", older_than, batch),
+        dead_letters=await _repeat(pool, "purge_dead_letters", older_than, batch),
+        heartbeats=await _repeat(pool, "purge_heartbeat", min(older_than, _HEARTBEATS_KEPT), batch),
+    )
+
+
+async def clean_gin_pending(pool: Pool) -> dict[str, int]:
+    """Merge the pending lists of the GIN indexes; return the pages that each held."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("clean_gin_pending"))
+        return dict(await cursor.fetchall())
+
+
+async def analyze(pool: Pool) -> int:
+    """Refresh the planner's statistics; return how many BRIN ranges were summarized."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("analyze_pipeline"))
+        row = await cursor.fetchone()
+        return int(row[0]) if row else 0
+
+
+async def _repeat(pool: Pool, name: str, older_than: timedelta, batch: int) -> int:
+    total = 0
+    while True:
+        async with pool.connection() as connection:
+            cursor = await connection.execute(query(name), {"older_than": older_than, "batch": batch})
+            row = await cursor.fetchone()
+        step = int(row[0]) if row else 0
+        total += step
+        if step < batch:
+            return total

@@ -1,0 +1,11 @@
+-- name: outbox_status
+-- purpose: How many outbox rows wait and since when, how many are confirmed, and what the slot retains.
+SELECT
+    lag.pending,
+    lag.oldest_pending_at,
+    lag.oldest_pending_seconds,
+    (SELECT count(*) FROM outbox_events WHERE processed_at IS NOT NULL) AS confirmed,
+    slot.active AS slot_active,
+    slot.retained_bytes
+FROM outbox_lag_stats AS lag
+LEFT JOIN slot_lag_stats AS slot ON slot.slot_name = 'outbox_slot'
