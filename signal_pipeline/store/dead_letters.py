@@ -9,13 +9,15 @@ When a row is due, and when its attempts are used up, is decided in the domain; 
 """
 
 import base64
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from signal_pipeline.domain.dead_letters import DeadLetterMetadata, sanitised
 from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.store.pool import Pool
 from signal_pipeline.store.queries import query
@@ -25,6 +27,7 @@ __all__ = [
     "DueDeadLetter",
     "Headers",
     "Recorded",
+    "digest",
     "mark_replayed",
     "mark_resolved",
     "quarantine",
@@ -38,6 +41,7 @@ Headers = tuple[tuple[str, bytes | None], ...]
 
 # Long enough to publish a batch to a slow broker, short enough that a killed replay costs no one an hour.
 _LEASE = timedelta(minutes=2)
+_LATEST_TIMESTAMP_MS = 253_402_300_799_000  # the end of the year 9999
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,56 +49,31 @@ class DeadLetterRow:
     """A failure to record.
 
     Attributes:
-        failure_id: Of this failure: uuid5 of consumer group, topic, partition and offset. Recorded once.
-        claimed_id: The dead letter that the record says it was replayed from; believed only with the same digest.
-        topic: Topic of the record that failed.
-        partition: Its partition.
-        offset: Its offset.
-        timestamp: Its broker timestamp, if known.
+        metadata: Where the record came from and why it failed; `metadata.id` is the failure, recorded once.
+        origin: The dead letter that the record says it was replayed from; believed only with the same digest.
         key: Its key, byte for byte.
         value: Its value, byte for byte.
-        headers: Its headers in order, byte for byte.
-        sha256: Digest of key and value, 32 bytes.
+        headers: Its original headers in order, byte for byte.
         event_id: CloudEvents id, when it can be read.
         event_source: CloudEvents source, when it can be read.
         signal_id: Key in table signals, when the identity can be read.
-        failure_class: Why it failed.
-        code: SQLSTATE, HTTP status or word.
-        message: One sentence, at most 1,024 bytes.
-        disposition: `poison`, `rejected`, `exhausted` or `expired`.
-        first_failed_at: First failed delivery.
-        last_failed_at: Last failed delivery.
-        consumer_group: Group that gave it up.
-        function: Function that refused it.
-        build: Version of the code that refused it.
-        traceparent: Trace context of the event.
         next_attempt_at: When it is due; None puts it into quarantine.
     """
 
-    failure_id: UUID
-    claimed_id: UUID | None
-    topic: str
-    partition: int
-    offset: int
-    timestamp: datetime | None
+    metadata: DeadLetterMetadata
+    origin: UUID | None
     key: bytes | None
     value: bytes | None
     headers: Headers
-    sha256: bytes
     event_id: str | None
     event_source: str | None
     signal_id: UUID | None
-    failure_class: FailureClass
-    code: str
-    message: str
-    disposition: str
-    first_failed_at: datetime
-    last_failed_at: datetime
-    consumer_group: str
-    function: str | None
-    build: str | None
-    traceparent: str | None
     next_attempt_at: datetime | None
+
+    @property
+    def sha256(self) -> bytes:
+        """Digest of key and value, by which a replayed record proves what it was replayed from."""
+        return digest(self.key, self.value)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,6 +118,12 @@ class DueDeadLetter:
     failure_class: FailureClass
     attempts: int
     traceparent: str | None
+
+
+def digest(key: bytes | None, value: bytes | None) -> bytes:
+    """Return the digest of a record; the key's length keeps ("ab", "c") and ("a", "bc") apart, and None from empty."""
+    length = -1 if key is None else len(key)
+    return hashlib.sha256(length.to_bytes(8, signed=True) + (key or b"") + (value or b"")).digest()
 
 
 async def record_dead_letters(pool: Pool, rows: Sequence[DeadLetterRow]) -> Recorded:
@@ -199,33 +184,46 @@ async def _settle(pool: Pool, ids: Iterable[UUID], status: str) -> int:
 
 
 def _columns(rows: Sequence[DeadLetterRow]) -> dict[str, list[Any]]:
+    metadata = [row.metadata for row in rows]
     return {
-        "failure_ids": [row.failure_id for row in rows],
-        "claimed_ids": [row.claimed_id for row in rows],
-        "topics": [row.topic for row in rows],
-        "partitions": [row.partition for row in rows],
-        "offsets": [row.offset for row in rows],
-        "timestamps": [row.timestamp for row in rows],
+        "failure_ids": [meta.id for meta in metadata],
+        "claimed_ids": [row.origin for row in rows],
+        "topics": [meta.topic for meta in metadata],
+        "partitions": [meta.partition for meta in metadata],
+        "offsets": [meta.offset for meta in metadata],
+        "timestamps": [_instant(meta.timestamp_ms) for meta in metadata],
         "keys": [row.key for row in rows],
         "values": [row.value for row in rows],
         "headers": [_encoded(row.headers) for row in rows],
         "digests": [row.sha256 for row in rows],
-        "event_ids": [row.event_id for row in rows],
-        "event_sources": [row.event_source for row in rows],
+        "event_ids": [_storable(row.event_id) for row in rows],
+        "event_sources": [_storable(row.event_source) for row in rows],
         "signal_ids": [row.signal_id for row in rows],
-        "classes": [str(row.failure_class) for row in rows],
-        "codes": [row.code for row in rows],
-        "messages": [row.message for row in rows],
-        "dispositions": [row.disposition for row in rows],
-        "first_failed": [row.first_failed_at for row in rows],
-        "last_failed": [row.last_failed_at for row in rows],
-        "groups": [row.consumer_group for row in rows],
-        "functions": [row.function for row in rows],
-        "builds": [row.build for row in rows],
-        "traceparents": [row.traceparent for row in rows],
+        "classes": [meta.failure_class.value for meta in metadata],
+        "codes": [sanitised(meta.code) for meta in metadata],
+        "messages": [sanitised(meta.message) for meta in metadata],
+        "dispositions": [meta.disposition.value for meta in metadata],
+        "first_failed": [meta.first_failed_at for meta in metadata],
+        "last_failed": [meta.last_failed_at for meta in metadata],
+        "groups": [sanitised(meta.group) for meta in metadata],
+        "functions": [_storable(meta.function) for meta in metadata],
+        "builds": [_storable(meta.build) for meta in metadata],
+        "traceparents": [_storable(meta.traceparent) for meta in metadata],
         "statuses": ["quarantined" if row.next_attempt_at is None else "scheduled" for row in rows],
         "next_attempts": [row.next_attempt_at for row in rows],
     }
+
+
+def _instant(timestamp_ms: int) -> datetime | None:
+    """Return a broker timestamp; Kafka writes -1 for none, and a forged one may lie beyond any calendar."""
+    if not 0 <= timestamp_ms <= _LATEST_TIMESTAMP_MS:
+        return None
+    return datetime.fromtimestamp(timestamp_ms / 1000, UTC)
+
+
+def _storable(text: str | None) -> str | None:
+    """Return text that a column can hold: what is read out of garbage may hold anything."""
+    return sanitised(text) if text else None
 
 
 def _encoded(headers: Headers) -> str:

@@ -1,13 +1,14 @@
 -- Dead letters: records that were not processed, byte for byte, with why and when they are tried again.
 CREATE TABLE dead_letters (
     dlq_id uuid PRIMARY KEY,  -- of the first failure: uuid5 of consumer group, topic, partition and offset
-    original_topic text NOT NULL,
+    original_topic text NOT NULL CHECK (octet_length(original_topic) <= 256),
     original_partition int NOT NULL,
     original_offset bigint NOT NULL,
     original_timestamp timestamptz,
     record_key bytea,
     record_value bytea,
-    record_headers jsonb NOT NULL DEFAULT '[]',  -- [name, base64 or null] pairs: order and repetition are kept
+    -- [name, base64 or null] pairs: order and repetition are kept; json, as jsonb refuses a name with U+0000
+    record_headers json NOT NULL DEFAULT '[]',
     sha256 bytea NOT NULL CHECK (octet_length(sha256) = 32),  -- of key and value: a replayed record proves itself by it
     event_id text,
     event_source text,
@@ -15,7 +16,7 @@ CREATE TABLE dead_letters (
     failure_class text NOT NULL CHECK (
         failure_class IN ('invalid', 'rejected', 'contention', 'dependency', 'overload', 'endpoint', 'unexpected')
     ),
-    code text NOT NULL CHECK (octet_length(code) <= 256),
+    code text NOT NULL CHECK (octet_length(code) <= 1024),
     message text NOT NULL DEFAULT '' CHECK (octet_length(message) <= 1024),
     disposition text NOT NULL CHECK (disposition IN ('poison', 'rejected', 'exhausted', 'expired')),
     attempts int NOT NULL DEFAULT 1 CHECK (attempts >= 1),  -- failures counted here, across replays

@@ -48,7 +48,7 @@ WITH incoming AS (
     )
     SELECT
         failure_id, ARRAY[failure_id], original_topic, original_partition, original_offset, original_timestamp,
-        record_key, record_value, record_headers::jsonb, sha256, event_id, event_source, signal_id, failure_class,
+        record_key, record_value, record_headers::json, sha256, event_id, event_source, signal_id, failure_class,
         code, message, disposition, first_failed_at, last_failed_at, consumer_group, function, build, traceparent,
         status, next_attempt_at
     FROM incoming

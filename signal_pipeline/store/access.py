@@ -1,0 +1,91 @@
+"""Users and refresh tokens for the role auth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from signal_pipeline.store.pool import Pool
+from signal_pipeline.store.queries import query
+
+__all__ = [
+    "Login",
+    "User",
+    "find_user",
+    "put_development_user",
+    "remember_refresh_token",
+    "revoke_login",
+    "spend_refresh_token",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """Who may log in.
+
+    Attributes:
+        id: Primary key.
+        username: Name of the user.
+        password_hash: argon2id.
+        scopes: What the user may do.
+    """
+
+    id: UUID
+    username: str
+    password_hash: str
+    scopes: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """What a refresh token stands for.
+
+    Attributes:
+        family: The login that it came from.
+        user_id: Whose login.
+        username: Name of the user.
+        scopes: What the user may do now.
+    """
+
+    family: UUID
+    user_id: UUID
+    username: str
+    scopes: Sequence[str]
+
+
+async def find_user(pool: Pool, username: str) -> User | None:
+    """Return an enabled user by name; None when there is none."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("find_user"), {"username": username})
+        row = await cursor.fetchone()
+    return None if row is None else User(id=row[0], username=username, password_hash=row[1], scopes=row[2])
+
+
+async def put_development_user(pool: Pool, username: str, password_hash: str, scopes: Sequence[str]) -> None:
+    """Create the user of a setting, or give it the setting's password."""
+    arguments = {"username": username, "password_hash": password_hash, "scopes": list(scopes)}
+    async with pool.connection() as connection:
+        await connection.execute(query("put_development_user"), arguments)
+
+
+async def remember_refresh_token(pool: Pool, token_id: UUID, *, family: UUID, user: UUID, expires: datetime) -> None:
+    """Record a refresh token before it is handed out; forget the expired ones."""
+    arguments = {"jti": token_id, "family": family, "user_id": user, "expires_at": expires}
+    async with pool.connection() as connection, connection.transaction():
+        await connection.execute(query("purge_refresh_tokens"))
+        await connection.execute(query("insert_refresh_token"), arguments)
+
+
+async def spend_refresh_token(pool: Pool, token_id: UUID, *, successor: UUID) -> Login | None:
+    """Take a refresh token out of use; None when it was not in use: exactly one of two callers gets the login."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("spend_refresh_token"), {"jti": token_id, "successor": successor})
+        row = await cursor.fetchone()
+    return None if row is None else Login(family=row[0], user_id=row[1], username=row[2], scopes=row[3])
+
+
+async def revoke_login(pool: Pool, token_id: UUID) -> int:
+    """Revoke all refresh tokens of the login that a token came from; return how many."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("revoke_refresh_family"), {"jti": token_id})
+        return cursor.rowcount

@@ -1,0 +1,4 @@
+-- name: insert_refresh_token
+-- purpose: Remember a refresh token that was issued.
+INSERT INTO refresh_tokens (jti, family, user_id, expires_at)
+VALUES (%(jti)s, %(family)s, %(user_id)s, %(expires_at)s)
