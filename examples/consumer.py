@@ -51,11 +51,9 @@ def decode(message: Message) -> CloudEvent:
 
 def process(event: CloudEvent) -> None:
     """Do with the event whatever this consumer is for."""
-    anomaly = event.get_data()
-    print(
-        f"{event['id']} {anomaly['anomaly_type']} signal={anomaly['signal_event_id']} user={event['subject']}",
-        flush=True,
-    )
+    anomaly: dict[str, Any] = event.get_data() or {}
+    about = f"signal={anomaly['signal_event_id']} user={event['subject']}"
+    print(f"{event['id']} {anomaly['anomaly_type']} {about}", flush=True)
 
 
 def main() -> int:
