@@ -12,7 +12,6 @@ from local.components.table import INFRASTRUCTURE, all_services
 from local.daemon import run_daemon
 from local.health import show_health
 from local.layout import ROOT, Layout
-from local.ports import PortError
 from local.registry import Registry
 from local.service import Unusable
 from local.supervisor import Refused
@@ -36,8 +35,11 @@ def _context() -> tuple[Settings, Layout]:
 def _run(action: Callable[[Settings, Layout], bool | None]) -> None:
     """Do the action; a refusal is an error message and exit status 1."""
     try:
-        good = action(*_context())
-    except (Refused, Unusable, PortError, control.SupervisorGone) as exc:
+        settings, layout = _context()
+        good = action(settings, layout)
+    except (Refused, Unusable, control.SupervisorGone) as exc:
+        if isinstance(exc, Refused) and exc.service:
+            console.show_log_end(layout.logs / f"{exc.service}.log")
         console.fail(str(exc))
         raise typer.Exit(1) from exc
     if good is False:
@@ -53,12 +55,7 @@ def up(
     def action(settings: Settings, layout: Layout) -> None:
         known = [service.name for service in all_services(settings, layout)]
         wanted = [part for name in only.split(",") for part in (INFRASTRUCTURE if name == "infra" else (name,))]
-        try:
-            commands.up(layout, wanted if only else known)
-        except Refused as exc:
-            service = str(exc).split(" ", 1)[0]
-            console.show_log_end(layout.logs / f"{service}.log")
-            raise
+        commands.up(layout, wanted if only else known)
 
     _run(action)
 

@@ -31,10 +31,11 @@ def up(layout: Layout, services: Sequence[str]) -> None:
     """
     layout.make()
     began = time.monotonic()
-    was_running = _ensure_supervisor(layout)
+    was_running, changes = _ensure_supervisor(layout), 0
     try:
         for change in control.request(layout, "up", list(services)):
             console.show_change(change)
+            changes += 1
     except (Refused, KeyboardInterrupt) as exc:
         if not was_running:
             console.OUT.print("stopping what was started")
@@ -42,10 +43,7 @@ def up(layout: Layout, services: Sequence[str]) -> None:
         if isinstance(exc, KeyboardInterrupt):
             raise Refused("interrupted") from exc
         raise
-    if was_running:
-        console.OUT.print("the pipeline runs already")
-    else:
-        console.OUT.print(f"up in {time.monotonic() - began:.1f} s\n")
+    console.OUT.print(f"up in {time.monotonic() - began:.1f} s\n" if changes else "it runs already\n")
     status(layout)
 
 

@@ -1,7 +1,7 @@
 """How commands reach the supervisor: one JSON line in, JSON lines out, over a Unix socket in the state folder.
 
 Request  {"command": "restart", "services": ["kafka"]}
-Answers  {"kind": "change" | "snapshot", …}*  then  {"kind": "done"} or {"kind": "refused", "message": …}
+Answers  {"kind": "change" | "snapshot", …}*  then  {"kind": "done"} or {"kind": "refused", "message": …, "service": …}
 """
 
 import asyncio
@@ -66,7 +66,7 @@ def request(layout: Layout, command: str, services: list[str] | None = None) -> 
             if answer["kind"] == "done":
                 return
             if answer["kind"] == "refused":
-                raise Refused(answer["message"])
+                raise Refused(answer["message"], service=answer["service"])
             yield answer
     raise SupervisorGone("the supervisor ended before it answered")
 
@@ -87,6 +87,6 @@ async def _answers(lines: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[s
         async for line in lines:
             yield line
     except Refused as exc:
-        yield {"kind": "refused", "message": str(exc)}
+        yield {"kind": "refused", "message": str(exc), "service": exc.service}
     else:
         yield {"kind": "done"}

@@ -21,7 +21,15 @@ _Changes = asyncio.Queue[dict[str, Any] | None]  # None ends the reading
 
 
 class Refused(Exception):
-    """A command cannot be done; the message says why and what to do."""
+    """A command cannot be done; the message says why and what to do.
+
+    Attributes:
+        service: The service whose log tells more; empty when none does.
+    """
+
+    def __init__(self, message: str, *, service: str = "") -> None:
+        super().__init__(message)
+        self.service = service
 
 
 class Supervisor:
@@ -67,7 +75,8 @@ class Supervisor:
                     return
                 yield change
                 if change["service"] in wanted and change["state"] in {State.FAILED, State.STOPPED}:
-                    raise Refused(f"{change['service']} did not start: {change['reason'] or 'it was stopped'}")
+                    name, reason = change["service"], change["reason"] or "it was stopped"
+                    raise Refused(f"{name} did not start: {reason}", service=name)
 
     async def down(self) -> AsyncIterator[dict[str, Any]]:
         """Stop everything, each service after those that need it, and yield each change."""
@@ -93,7 +102,7 @@ class Supervisor:
         await unit.stop()
         unit.start()
         if await unit.until(SETTLED) not in SERVING:
-            raise Refused(f"{name} did not start: {unit.reason}")
+            raise Refused(f"{name} did not start: {unit.reason}", service=name)
 
     async def set_disabled(self, name: str, *, disabled: bool) -> None:
         """Switch a service off or on for good: it stays so when the pipeline is restarted."""

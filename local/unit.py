@@ -89,13 +89,13 @@ class Unit:
         """Begin to keep the service running; returns at once."""
         self._enter(State.WAITING)
         self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.service.name}")
+        self._keeper.add_done_callback(self._on_keeper_end)
 
     async def stop(self) -> None:
         """End the service cleanly, or by force when it takes longer than its `stop_seconds`."""
         if self._keeper is not None:
             self._keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeper
+            await asyncio.wait([self._keeper])
             self._keeper = None
         if self.pid is not None:
             self._enter(State.STOPPING)
@@ -223,12 +223,18 @@ class Unit:
             return
         with suppress(ProcessLookupError):
             process.send_signal(self.service.stop_signal)
+            process.send_signal(signal.SIGCONT)  # one that is suspended would not notice
         try:
             await asyncio.wait_for(process.wait(), self.service.stop_seconds)
         except TimeoutError:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
+
+    def _on_keeper_end(self, keeper: asyncio.Task[None]) -> None:
+        # A fault of the supervisor's own must show, not leave a service "starting" for ever.
+        if not keeper.cancelled() and (fault := keeper.exception()) is not None:
+            self._enter(State.FAILED, f"the supervisor failed on it: {fault!r}")
 
     def _enter(self, state: State, reason: str = "") -> None:
         self.state, self.reason = state, reason
