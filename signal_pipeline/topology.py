@@ -2,7 +2,17 @@
 
 from dataclasses import dataclass
 
-__all__ = ["ROLES", "TOPICS", "Role", "Topic", "role_named"]
+__all__ = [
+    "ANOMALY_EVENTS",
+    "DEAD_LETTERS",
+    "QUARANTINE",
+    "ROLES",
+    "SIGNAL_EVENTS",
+    "TOPICS",
+    "Role",
+    "Topic",
+    "role_named",
+]
 
 _MIB = 1024 * 1024
 
@@ -59,12 +69,12 @@ ROLES = (
 )
 
 # A dead letter carries its original record plus metadata, so its topics take larger messages than the source.
-TOPICS = (
-    Topic(name="signal-events", partitions=6, max_message_bytes=3 * _MIB // 2),
-    Topic(name="anomaly-events", partitions=3, max_message_bytes=3 * _MIB // 2),
-    Topic(name="signal-events-dlq", partitions=1, max_message_bytes=2 * _MIB),
-    Topic(name="signal-events-quarantine", partitions=1, max_message_bytes=2 * _MIB),
-)
+SIGNAL_EVENTS = Topic(name="signal-events", partitions=6, max_message_bytes=3 * _MIB // 2)
+ANOMALY_EVENTS = Topic(name="anomaly-events", partitions=3, max_message_bytes=3 * _MIB // 2)
+DEAD_LETTERS = Topic(name="signal-events-dlq", partitions=1, max_message_bytes=2 * _MIB)
+QUARANTINE = Topic(name="signal-events-quarantine", partitions=1, max_message_bytes=2 * _MIB)
+
+TOPICS = (SIGNAL_EVENTS, ANOMALY_EVENTS, DEAD_LETTERS, QUARANTINE)
 
 
 def role_named(name: str) -> Role:

@@ -1,0 +1,34 @@
+"""What the roles that write to PostgreSQL have in common."""
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry
+
+from signal_pipeline.serving.function import Function
+from signal_pipeline.settings import Settings
+from signal_pipeline.store.errors import StoreError
+from signal_pipeline.store.pool import Pool
+
+__all__ = ["DatabaseFunction"]
+
+
+class DatabaseFunction(Function):
+    """A role with a connection pool; ready when PostgreSQL answers."""
+
+    def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
+        super().__init__(settings, registry)
+        self.pool = Pool(
+            settings.database_url.get_secret_value(), application_name=self.name, size=settings.database_pool_size
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.pool.close()
+
+    async def check(self) -> Mapping[str, str | None]:
+        """Return whether PostgreSQL answers."""
+        try:
+            await self.pool.ping()
+        except StoreError as exc:
+            return {"postgres": exc.failure.detail}
+        return {"postgres": None}

@@ -1,0 +1,204 @@
+"""emit: signals come in over HTTP and are published on `signal-events`.
+
+no body, no CloudEvent        one sample signal
+{"count": n}                  n sample signals
+CloudEvents in any mode       those signals
+
+The answer is 202 only when the broker has acknowledged every event it counts.
+"""
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final
+
+import orjson
+from prometheus_client import CollectorRegistry
+from starlette.responses import Response
+
+from signal_pipeline.broker.producer import KafkaProducer, ProduceError
+from signal_pipeline.domain.failures import Failure, FailureClass
+from signal_pipeline.domain.samples import sample_signal
+from signal_pipeline.domain.signals import signal_of
+from signal_pipeline.errors import DependencyUnavailable, InvalidEvent, UnsupportedContent
+from signal_pipeline.events.envelope import JSON_CONTENT_TYPE, CloudEvent, RefusedEvent
+from signal_pipeline.events.http import Request, decode_request, mode_of
+from signal_pipeline.events.json_guard import check_value, load_json
+from signal_pipeline.events.kafka import encode_record
+from signal_pipeline.observability.metrics import EmitMetrics
+from signal_pipeline.security.api_keys import has_valid_api_key
+from signal_pipeline.security.tokens import Tokens, TokenType, bearer_token, require_scope
+from signal_pipeline.serving.answers import failed_results, json_response, problem_response
+from signal_pipeline.serving.correlation import current_correlation_id
+from signal_pipeline.serving.function import Function, Headers
+from signal_pipeline.settings import Settings
+from signal_pipeline.topology import SIGNAL_EVENTS
+
+__all__ = ["Emit"]
+
+_MAX_COUNT: Final = 10_000
+_MAX_LISTED_IDS: Final = 1000
+_SCOPE: Final = "signals:write"
+_FORMS: Final = (
+    'send nothing for one sample signal, application/json {"count": n} for n of them, or a CloudEvent in binary, '
+    "structured or batch mode"
+)
+
+
+class Emit(Function):
+    """The role emit."""
+
+    name: ClassVar[str] = "emit"
+    event_paths: ClassVar[tuple[str, ...]] = ("/", "/emit")
+
+    def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
+        super().__init__(settings, registry)
+        self._metrics = EmitMetrics(registry)
+        self._tokens = Tokens(settings.jwt_secret_key.get_secret_value())
+        self._rng = random.SystemRandom()
+        self._producer: KafkaProducer | None = None
+
+    async def open(self) -> None:
+        """Make the producer; it connects by itself."""
+        self._producer = KafkaProducer(self.settings)
+
+    async def close(self) -> None:
+        """Wait for what is under way."""
+        if self._producer is not None:
+            await self._producer.close()
+
+    async def check(self) -> Mapping[str, str | None]:
+        """Return whether a broker answers."""
+        return {"kafka": None if await self._connected().ready() else "no broker answers"}
+
+    async def receive(self, headers: Headers, body: bytes) -> Response:
+        """Publish the signals of a request, or the samples that it asks for."""
+        self._authenticate(headers)
+        if mode_of(headers) is None:
+            return _accepted(await self._publish_all(self._samples(_wanted_samples(headers, body))))
+        request = decode_request(headers, body)
+        if not request.events:
+            return _accepted([])
+        verdicts = await self.verdicts(request)
+        return _answer(request, verdicts)
+
+    async def handle(self, events: Sequence[CloudEvent]) -> Sequence[Failure | None]:
+        """Publish valid signals; what is no signal is refused and never produced."""
+        now = datetime.now(UTC)
+        stamped = [_stamped(event, now) for event in events]
+        verdicts: list[Failure | None] = []
+        for event in stamped:
+            decided = signal_of(event, accepted_at=now)
+            verdicts.append(decided if isinstance(decided, Failure) else None)
+        good = [event for event, verdict in zip(stamped, verdicts, strict=True) if verdict is None]
+        outcomes = iter(await self._publish(good))
+        return [verdict if verdict is not None else next(outcomes) for verdict in verdicts]
+
+    async def _publish(self, events: Sequence[CloudEvent]) -> list[Failure | None]:
+        started = time.perf_counter()
+        outcomes = await self._connected().produce([encode_record(event, topic=SIGNAL_EVENTS.name) for event in events])
+        self._metrics.latency.observe(time.perf_counter() - started)
+        failed = sum(outcome is not None for outcome in outcomes)
+        self._metrics.produced.inc(len(outcomes) - failed)
+        self._metrics.errors.inc(failed)
+        return [None if outcome is None else _failure(outcome) for outcome in outcomes]
+
+    async def _publish_all(self, events: Sequence[CloudEvent]) -> list[str]:
+        for failure in await self._publish(events):
+            if failure is not None:
+                raise DependencyUnavailable(failure.detail, code=failure.code)
+        return [event.id for event in events]
+
+    def _samples(self, count: int) -> list[CloudEvent]:
+        correlation_id = current_correlation_id()
+        return [self._sample(correlation_id) for _ in range(count)]
+
+    def _sample(self, correlation_id: str) -> CloudEvent:
+        sample = sample_signal(time.time_ns(), datetime.now(UTC), self._rng)
+        return CloudEvent(
+            id=str(sample.id),
+            source=sample.source,
+            type=sample.type,
+            subject=sample.user_id,
+            time=sample.time,
+            datacontenttype=JSON_CONTENT_TYPE,
+            extensions={"correlationid": correlation_id},
+            data=sample.payload,
+            data_json=orjson.dumps(sample.payload),
+        )
+
+    def _authenticate(self, headers: Headers) -> None:
+        """Let an API key or a token with the scope pass; `Unauthenticated` or `Forbidden` otherwise."""
+        if has_valid_api_key(headers, self.settings.emit_api_key.get_secret_value()):
+            return
+        token = bearer_token(headers)
+        require_scope(self._tokens.verify(token or "", TokenType.ACCESS), _SCOPE)
+
+    def _connected(self) -> KafkaProducer:
+        if self._producer is None:
+            raise DependencyUnavailable("the function is starting")
+        return self._producer
+
+
+def _wanted_samples(headers: Headers, body: bytes) -> int:
+    """Return how many samples a request without a CloudEvent asks for."""
+    if not body:
+        return 1
+    media_type = next((value for name, value in headers if name == "content-type"), "").partition(";")[0].strip()
+    if media_type.lower() != JSON_CONTENT_TYPE:
+        raise UnsupportedContent(_FORMS)
+    wanted, plain = load_json(body)
+    check_value(wanted, plain=plain)
+    if not isinstance(wanted, dict) or set(wanted) != {"count"}:
+        raise InvalidEvent(_FORMS, code="unknown_form")
+    count = wanted["count"]
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= _MAX_COUNT:
+        raise InvalidEvent(f"count is a whole number from 1 to {_MAX_COUNT}", code="invalid_count")
+    return count
+
+
+def _stamped(event: CloudEvent, now: datetime) -> CloudEvent:
+    """Return the event with a time and a correlation id: stamped once, here, where it is accepted."""
+    extensions: dict[str, Any] = {"correlationid": current_correlation_id(), **event.extensions}
+    return CloudEvent(
+        id=event.id,
+        source=event.source,
+        type=event.type,
+        subject=event.subject,
+        time=event.time or now,
+        datacontenttype=event.datacontenttype,
+        dataschema=event.dataschema,
+        extensions=extensions,
+        data=event.data,
+        data_json=event.data_json,
+        data_bytes=event.data_bytes,
+    )
+
+
+def _failure(error: ProduceError) -> Failure:
+    if error.code == "message_too_large":
+        return Failure(
+            failure_class=FailureClass.INVALID, code="payload_too_large", detail="Kafka takes no such size", status=413
+        )
+    return Failure(failure_class=FailureClass.DEPENDENCY, code=error.code, detail="Kafka did not acknowledge")
+
+
+def _accepted(ids: Sequence[str]) -> Response:
+    return json_response({"accepted": len(ids), "ids": ids[:_MAX_LISTED_IDS]}, 202)
+
+
+def _answer(request: Request, verdicts: Sequence[Failure | None]) -> Response:
+    ids = [
+        event.id
+        for event, verdict in zip(request.events, verdicts, strict=True)
+        if verdict is None and not isinstance(event, RefusedEvent)
+    ]
+    failures = [verdict for verdict in verdicts if verdict is not None]
+    if not failures:
+        return _accepted(ids)
+    # Nothing was accepted, for one reason: the request as a whole failed.
+    if not ids and len({(failure.failure_class, failure.code) for failure in failures}) == 1:
+        return problem_response(failures[0])
+    results = failed_results(request, verdicts)
+    return json_response({"accepted": len(ids), "ids": ids[:_MAX_LISTED_IDS], "results": results}, 207)

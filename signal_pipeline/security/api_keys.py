@@ -1,0 +1,19 @@
+"""API keys: a shared secret in the header X-API-Key, never in a query string."""
+
+import hmac
+from collections.abc import Sequence
+
+__all__ = ["has_valid_api_key"]
+
+_HEADER = "x-api-key"
+
+
+def has_valid_api_key(headers: Sequence[tuple[str, str]], expected: str) -> bool:
+    """Tell whether a request carries the key, compared in constant time.
+
+    Args:
+        headers: Names in lower case.
+        expected: The key; an empty one matches nothing.
+    """
+    given = [value for name, value in headers if name == _HEADER]
+    return bool(expected) and len(given) == 1 and hmac.compare_digest(given[0].encode(), expected.encode())

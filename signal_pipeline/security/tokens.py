@@ -1,0 +1,134 @@
+"""Tokens: signed, short-lived, of one of two types that never stand in for each other.
+
+An access token carries scopes and is verified without any I/O. A refresh token can only be traded for a new pair; which
+ones are still good is known to the auth role's table.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import jwt
+
+from signal_pipeline.errors import Forbidden, Unauthenticated
+
+__all__ = ["AUDIENCE", "ISSUER", "LIFETIMES", "Claims", "TokenType", "Tokens", "bearer_token", "require_scope"]
+
+ISSUER: Final = "signal-pipeline"
+AUDIENCE: Final = "signal-pipeline"
+_ALGORITHM: Final = "HS256"
+_CLOCK_SKEW_SECONDS: Final = 5
+_LONGEST_TOKEN: Final = 8 * 1024  # ours have about 400 bytes; a longer one is not worth parsing
+
+
+class TokenType(StrEnum):
+    """What a token is good for."""
+
+    ACCESS = "access"
+    REFRESH = "refresh"
+
+
+LIFETIMES: Final = {TokenType.ACCESS: timedelta(minutes=15), TokenType.REFRESH: timedelta(days=7)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claims:
+    """What a valid token says.
+
+    Attributes:
+        subject: Name of the user.
+        token_id: The token's own id.
+        token_type: Access or refresh.
+        scopes: What the subject may do.
+        expires_at: End of validity.
+    """
+
+    subject: str
+    token_id: UUID
+    token_type: TokenType
+    scopes: frozenset[str]
+    expires_at: datetime
+
+
+class Tokens:
+    """Signs and verifies tokens with one key.
+
+    Args:
+        key: `JWT_SECRET_KEY`.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def issue(
+        self, subject: str, scopes: Sequence[str], token_type: TokenType, *, now: datetime, token_id: UUID | None = None
+    ) -> str:
+        """Return a signed token that is valid from `now` for the lifetime of its type."""
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": subject,
+            "jti": str(token_id or uuid4()),
+            "typ": token_type.value,
+            "scope": " ".join(scopes),
+            "iat": now,
+            "exp": now + LIFETIMES[token_type],
+        }
+        return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
+
+    def verify(self, token: str, token_type: TokenType) -> Claims:
+        """Return what a token says.
+
+        Raises:
+            Unauthenticated: it is malformed, not ours, expired, of the other type, or lives too long.
+        """
+        if len(token) > _LONGEST_TOKEN:
+            raise Unauthenticated("the token is not valid")
+        try:
+            claims = jwt.decode(
+                token,
+                self._key,
+                algorithms=[_ALGORITHM],
+                audience=AUDIENCE,
+                issuer=ISSUER,
+                leeway=_CLOCK_SKEW_SECONDS,
+                options={"require": ["exp", "iat", "sub", "jti", "aud", "iss"]},
+            )
+        except (jwt.PyJWTError, ValueError, OverflowError) as exc:
+            raise Unauthenticated("the token is not valid") from exc
+        return _checked(claims, token_type)
+
+
+def _checked(claims: dict[str, Any], token_type: TokenType) -> Claims:
+    lifetime = claims["exp"] - claims["iat"]
+    if claims.get("typ") != token_type.value or lifetime > LIFETIMES[token_type].total_seconds():
+        raise Unauthenticated("the token is not valid")
+    try:
+        token_id = UUID(claims["jti"])
+    except ValueError as exc:
+        raise Unauthenticated("the token is not valid") from exc
+    return Claims(
+        subject=claims["sub"],
+        token_id=token_id,
+        token_type=token_type,
+        scopes=frozenset(str(claims.get("scope", "")).split()),
+        expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+    )
+
+
+def bearer_token(headers: Sequence[tuple[str, str]]) -> str | None:
+    """Return the bearer token of a request (header names in lower case); None when it carries none."""
+    values = [value for name, value in headers if name == "authorization"]
+    if len(values) != 1:
+        return None
+    scheme, _, token = values[0].partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+def require_scope(claims: Claims, scope: str) -> None:
+    """Raise `Forbidden` unless the token has the scope, or `admin`, which includes every other."""
+    if not claims.scopes & {scope, "admin"}:
+        raise Forbidden(f"the token lacks the scope {scope}")
