@@ -79,7 +79,9 @@ def topics() -> None:
 
     with _settings("topics") as settings:
         changes = apply_topics(settings)
-        typer.echo("\n".join(changes) or "the topics are up to date")
+        done = {"created": changes.created, "grown": changes.grown, "altered": changes.altered}
+        lines = [f"{change} {name}" for change, names in done.items() for name in names]
+        typer.echo("\n".join(lines) or "the topics are up to date")
 
 
 @app.command()
