@@ -16,7 +16,7 @@ from signal_pipeline.topology import role_named
 
 __all__ = ["app"]
 
-_MIGRATIONS: Final = Path("sql/migrations")
+_SQL: Final = Path("sql")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -68,7 +68,7 @@ def migrate() -> None:
     from signal_pipeline.store.migrator import migrate as apply_migrations  # noqa: PLC0415
 
     with _settings("migrate") as settings:
-        applied = apply_migrations(settings.database_url.get_secret_value(), _MIGRATIONS)
+        applied = apply_migrations(settings.database_url.get_secret_value(), _SQL)
         typer.echo("\n".join(f"applied {name}" for name in applied) or "the schema is up to date")
 
 
