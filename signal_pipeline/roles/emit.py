@@ -21,7 +21,7 @@ from signal_pipeline.broker.producer import KafkaProducer, ProduceError
 from signal_pipeline.domain.failures import Failure, FailureClass
 from signal_pipeline.domain.samples import sample_signal
 from signal_pipeline.domain.signals import signal_of
-from signal_pipeline.errors import DependencyUnavailable, InvalidEvent, UnsupportedContent
+from signal_pipeline.errors import DependencyUnavailable, InvalidEvent, Unauthenticated, UnsupportedContent
 from signal_pipeline.events.envelope import JSON_CONTENT_TYPE, CloudEvent, RefusedEvent
 from signal_pipeline.events.http import Request, decode_request, mode_of
 from signal_pipeline.events.json_guard import check_value, load_json
@@ -133,7 +133,9 @@ class Emit(Function):
         if has_valid_api_key(headers, self.settings.emit_api_key.get_secret_value()):
             return
         token = bearer_token(headers)
-        require_scope(self._tokens.verify(token or "", TokenType.ACCESS), _SCOPE)
+        if token is None:
+            raise Unauthenticated("send a valid X-API-Key, or a Bearer token")
+        require_scope(self._tokens.verify(token, TokenType.ACCESS), _SCOPE)
 
     def _connected(self) -> KafkaProducer:
         if self._producer is None:
