@@ -12,8 +12,8 @@ SELECT
                 WHERE
                     h.signal_id = i.id
                     AND h.event_ts = i.event_ts
-                    AND (h.user_id, h.type, h.payload, h.extensions)
-                    IS NOT DISTINCT FROM (i.user_id, i.type, i.payload::jsonb, i.extensions::jsonb)
+                    AND (h.user_id, h.type, h.payload, own_extensions(h.extensions))
+                    IS NOT DISTINCT FROM (i.user_id, i.type, i.payload::jsonb, own_extensions(i.extensions::jsonb))
             )
             THEN 'unchanged'
         WHEN same.content THEN 'repeated'
@@ -27,6 +27,6 @@ FROM
 LEFT JOIN signals AS s ON i.id = s.id
 CROSS JOIN LATERAL (
     SELECT
-        (s.user_id, s.type, s.payload, s.extensions)
-        IS NOT DISTINCT FROM (i.user_id, i.type, i.payload::jsonb, i.extensions::jsonb) AS content
+        (s.user_id, s.type, s.payload, own_extensions(s.extensions))
+        IS NOT DISTINCT FROM (i.user_id, i.type, i.payload::jsonb, own_extensions(i.extensions::jsonb)) AS content
 ) AS same

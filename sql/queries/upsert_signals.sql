@@ -25,8 +25,8 @@ WITH incoming AS (
     WHERE
         stored.source = excluded.source
         AND excluded.event_ts > stored.event_ts
-        AND (stored.user_id, stored.type, stored.payload, stored.extensions)
-        IS DISTINCT FROM (excluded.user_id, excluded.type, excluded.payload, excluded.extensions)
+        AND (stored.user_id, stored.type, stored.payload, own_extensions(stored.extensions))
+        IS DISTINCT FROM (excluded.user_id, excluded.type, excluded.payload, own_extensions(excluded.extensions))
     RETURNING stored.id, stored.xmax = 0 AS inserted
 ), counted AS (
     SELECT count(*) FILTER (WHERE inserted) < cardinality(%(ids)b::uuid[]) AS partly FROM written
