@@ -105,6 +105,7 @@ class DueDeadLetter:
         failure_class: Why it failed last.
         attempts: Failures counted so far.
         traceparent: Trace context of the event.
+        first_failed_at: Its first failure.
     """
 
     dlq_id: UUID
@@ -118,6 +119,7 @@ class DueDeadLetter:
     failure_class: FailureClass
     attempts: int
     traceparent: str | None
+    first_failed_at: datetime
 
 
 def digest(key: bytes | None, value: bytes | None) -> bytes:
@@ -247,4 +249,5 @@ def _due(row: tuple[Any, ...]) -> DueDeadLetter:
         failure_class=FailureClass(row[8]),
         attempts=row[9],
         traceparent=row[10],
+        first_failed_at=row[11],
     )

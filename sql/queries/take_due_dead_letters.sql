@@ -15,4 +15,4 @@ FROM due
 WHERE d.dlq_id = due.dlq_id
 RETURNING
     d.dlq_id, d.original_topic, d.record_key, d.record_value, d.record_headers, d.sha256, d.signal_id,
-    d.consumer_group, d.failure_class, d.attempts, d.traceparent
+    d.consumer_group, d.failure_class, d.attempts, d.traceparent, d.first_failed_at
