@@ -125,12 +125,13 @@ def is_json_content_type(content_type: str | None) -> bool:
     return media_type in {JSON_CONTENT_TYPE, "text/json"} or media_type.endswith("+json")
 
 
-def event_from_json(value: Any, *, plain: bool) -> CloudEvent:
+def event_from_json(value: Any, *, plain: bool, max_bytes: int = MAX_EVENT_BYTES) -> CloudEvent:
     """Build an event from its parsed JSON format (structured mode, or one element of a batch).
 
     Args:
         value: What the JSON parser gave.
         plain: See `json_guard.load_json`.
+        max_bytes: Largest data.
 
     Raises:
         InvalidEvent: with the name of the attribute that is wrong.
@@ -144,21 +145,24 @@ def event_from_json(value: Any, *, plain: bool) -> CloudEvent:
     if data_base64 is not None:
         if data is not None:
             raise InvalidEvent("an event has data or data_base64, not both", code="invalid_data")
-        return _with_bytes(envelope, _decoded_base64(data_base64))
+        return _with_bytes(envelope, _decoded_base64(data_base64), max_bytes)
     content_type = envelope.get("datacontenttype")
     if "data" not in envelope or is_json_content_type(content_type):
-        return _with_json(envelope, data, plain=plain, has_data="data" in envelope)
+        return _with_json(envelope, data, plain=plain, max_bytes=max_bytes) if "data" in envelope else _event(envelope)
     # Text of another media type travels as a JSON string; anything else is JSON by nature.
     raw = data.encode() if isinstance(data, str) else dump_json(data)
-    return _with_bytes(envelope, raw)
+    return _with_bytes(envelope, raw, max_bytes)
 
 
-def event_from_attributes(attributes: Mapping[str, Any], body: bytes | None) -> CloudEvent:
+def event_from_attributes(
+    attributes: Mapping[str, Any], body: bytes | None, *, max_bytes: int = MAX_EVENT_BYTES
+) -> CloudEvent:
     """Build an event from attributes and data that travelled apart (binary mode, on HTTP or Kafka).
 
     Args:
         attributes: Attributes by name; `datacontenttype` as the transport's content type gave it.
         body: The data as it travelled; None or empty means no data.
+        max_bytes: Largest data.
 
     Raises:
         InvalidEvent: with the name of the attribute that is wrong.
@@ -167,9 +171,7 @@ def event_from_attributes(attributes: Mapping[str, Any], body: bytes | None) -> 
         if name in attributes:
             raise InvalidEvent(f"{name} is not an attribute in binary mode", code="invalid_data")
     envelope = _validated(attributes)
-    if not body:
-        return _with_json(envelope, None, plain=True, has_data=False)
-    return _with_bytes(envelope, body)
+    return _with_bytes(envelope, body, max_bytes) if body else _event(envelope)
 
 
 def _validated(value: Mapping[str, Any]) -> _Envelope:
@@ -188,25 +190,23 @@ def _invalid_attribute(exc: ValidationError) -> InvalidEvent:
     return InvalidEvent(f"{known}: {rule}", code="invalid_attribute")
 
 
-def _with_json(envelope: _Envelope, data: Any, *, plain: bool, has_data: bool) -> CloudEvent:
-    if not has_data:
-        return _event(envelope, None, None, None)
+def _with_json(envelope: _Envelope, data: Any, *, plain: bool, max_bytes: int) -> CloudEvent:
     if isinstance(data, dict | list):
         check_value(data, plain=plain)
-    return _event(envelope, data, _bounded(dump_json(data)), None)
+    return _event(envelope, data=data, data_json=_bounded(dump_json(data), max_bytes))
 
 
-def _with_bytes(envelope: _Envelope, raw: bytes) -> CloudEvent:
+def _with_bytes(envelope: _Envelope, raw: bytes, max_bytes: int) -> CloudEvent:
     if not is_json_content_type(envelope.get("datacontenttype")):
-        return _event(envelope, None, None, _bounded(raw))
-    value, plain = load_json(_bounded(raw))
+        return _event(envelope, data_bytes=_bounded(raw, max_bytes))
+    value, plain = load_json(_bounded(raw, max_bytes))
     check_value(value, plain=plain)
-    return _event(envelope, value, raw if plain else dump_json(value), None)
+    return _event(envelope, data=value, data_json=raw if plain else dump_json(value))
 
 
-def _bounded(raw: bytes) -> bytes:
-    if len(raw) > MAX_EVENT_BYTES:
-        raise PayloadTooLarge(f"the data of an event is over {MAX_EVENT_BYTES} bytes")
+def _bounded(raw: bytes, max_bytes: int) -> bytes:
+    if len(raw) > max_bytes:
+        raise PayloadTooLarge(f"the data of an event is over {max_bytes} bytes")
     return raw
 
 
@@ -217,7 +217,9 @@ def _decoded_base64(text: str) -> bytes:
         raise InvalidEvent("data_base64 is not base64", code="invalid_data") from exc
 
 
-def _event(envelope: _Envelope, data: Any, data_json: bytes | None, data_bytes: bytes | None) -> CloudEvent:
+def _event(
+    envelope: _Envelope, *, data: Any = None, data_json: bytes | None = None, data_bytes: bytes | None = None
+) -> CloudEvent:
     for name in ("id", "source", "type", "subject"):
         _check_byte_length(name, envelope.get(name))
     return CloudEvent(

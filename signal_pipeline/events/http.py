@@ -74,12 +74,15 @@ def mode_of(headers: Sequence[tuple[str, str]]) -> Mode | None:
     return Mode.BINARY if any(name.startswith(_PREFIX) for name, _ in headers) else None
 
 
-def decode_request(headers: Sequence[tuple[str, str]], body: bytes) -> Request:
+def decode_request(
+    headers: Sequence[tuple[str, str]], body: bytes, *, max_event_bytes: int = MAX_EVENT_BYTES
+) -> Request:
     """Decode the events of an HTTP request.
 
     Args:
         headers: Names in lower case, values as ISO 8859-1 text, in order.
         body: The whole body.
+        max_event_bytes: Largest data of one event.
 
     Returns:
         The events; one that is not valid stands as `RefusedEvent`, in every mode.
@@ -95,15 +98,15 @@ def decode_request(headers: Sequence[tuple[str, str]], body: bytes) -> Request:
         )
     _refuse_encoding(mode, headers)
     if mode is Mode.BATCH:
-        return Request(mode=mode, events=_batch(body))
-    return Request(mode=mode, events=[_single(mode, headers, body)])
+        return Request(mode=mode, events=_batch(body, max_event_bytes))
+    return Request(mode=mode, events=[_single(mode, headers, body, max_event_bytes)])
 
 
-def _single(mode: Mode, headers: Sequence[tuple[str, str]], body: bytes) -> CloudEvent | RefusedEvent:
+def _single(mode: Mode, headers: Sequence[tuple[str, str]], body: bytes, max_bytes: int) -> CloudEvent | RefusedEvent:
     try:
-        if len(body) > MAX_EVENT_BYTES + _ENVELOPE_ROOM:
-            raise PayloadTooLarge(f"an event is over {MAX_EVENT_BYTES} bytes")
-        return _structured(body) if mode is Mode.STRUCTURED else _binary(headers, body)
+        if len(body) > max_bytes + _ENVELOPE_ROOM:
+            raise PayloadTooLarge(f"an event is over {max_bytes} bytes")
+        return _structured(body, max_bytes) if mode is Mode.STRUCTURED else _binary(headers, body, max_bytes)
     except InvalidEvent as exc:
         return RefusedEvent(failure=exc.failure)
 
@@ -122,23 +125,23 @@ def _refuse_encoding(mode: Mode, headers: Sequence[tuple[str, str]]) -> None:
                 raise UnsupportedContent("the charset is UTF-8")
 
 
-def _structured(body: bytes) -> CloudEvent:
+def _structured(body: bytes, max_bytes: int) -> CloudEvent:
     value, plain = load_json(body)
-    return event_from_json(value, plain=plain)
+    return event_from_json(value, plain=plain, max_bytes=max_bytes)
 
 
-def _batch(body: bytes) -> list[CloudEvent | RefusedEvent]:
+def _batch(body: bytes, max_bytes: int) -> list[CloudEvent | RefusedEvent]:
     values, plain = load_json(body)
     if not isinstance(values, list):
         raise InvalidEvent("a batch is a JSON array of CloudEvents", code="not_a_batch")
     if len(values) > MAX_BATCH_EVENTS:
         raise PayloadTooLarge(f"a batch has at most {MAX_BATCH_EVENTS} events")
-    return [_element(value, plain=plain) for value in values]
+    return [_element(value, plain=plain, max_bytes=max_bytes) for value in values]
 
 
-def _element(value: Any, *, plain: bool) -> CloudEvent | RefusedEvent:
+def _element(value: Any, *, plain: bool, max_bytes: int) -> CloudEvent | RefusedEvent:
     try:
-        return event_from_json(value, plain=plain)
+        return event_from_json(value, plain=plain, max_bytes=max_bytes)
     except InvalidEvent as exc:
         named = value if isinstance(value, dict) else {}
         return RefusedEvent(id=_label(named.get("id")), source=_label(named.get("source")), failure=exc.failure)
@@ -151,7 +154,7 @@ def _label(value: Any) -> str | None:
     return value[:256].encode(errors="replace").decode()
 
 
-def _binary(headers: Sequence[tuple[str, str]], body: bytes) -> CloudEvent:
+def _binary(headers: Sequence[tuple[str, str]], body: bytes, max_bytes: int) -> CloudEvent:
     attributes: dict[str, Any] = {}
     for name, value in headers:
         if name == "content-type":
@@ -162,7 +165,7 @@ def _binary(headers: Sequence[tuple[str, str]], body: bytes) -> CloudEvent:
         if attribute in attributes:
             raise InvalidEvent(f"{attribute[:64]}: the header stands twice", code="invalid_attribute")
         attributes[attribute] = _header_text(attribute, value)
-    return event_from_attributes(attributes, body)
+    return event_from_attributes(attributes, body, max_bytes=max_bytes)
 
 
 def _header_text(name: str, value: str) -> str:

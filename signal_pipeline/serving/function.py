@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from signal_pipeline.domain.failures import Failure
-from signal_pipeline.events.envelope import CloudEvent, RefusedEvent
+from signal_pipeline.events.envelope import MAX_EVENT_BYTES, CloudEvent, RefusedEvent
 from signal_pipeline.events.http import Request, decode_request
 from signal_pipeline.serving.answers import verdict_response
 from signal_pipeline.settings import Settings
@@ -24,10 +24,12 @@ class Function:
     Attributes:
         name: Name of the role in `topology.ROLES`.
         event_paths: Where events are posted; empty for a role that takes none.
+        max_event_bytes: Largest data of one event.
     """
 
     name: ClassVar[str]
     event_paths: ClassVar[tuple[str, ...]] = ("/",)
+    max_event_bytes: ClassVar[int] = MAX_EVENT_BYTES
 
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         self.settings = settings
@@ -53,7 +55,7 @@ class Function:
         Raises:
             PipelineError: the request as a whole fails; serving answers it.
         """
-        request = decode_request(headers, body)
+        request = decode_request(headers, body, max_event_bytes=self.max_event_bytes)
         return verdict_response(request, await self.verdicts(request))
 
     async def verdicts(self, request: Request) -> list[Failure | None]:
