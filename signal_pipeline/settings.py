@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     trigger_metrics_url: str = Field("", description="page of the role's trigger; default: its local port; none: -")
     database_pool_size: int = Field(4, ge=1, le=100, description="connections of one function process")
     retention_seconds: int = Field(3600, ge=60, description="age at which rows are purged by the local run")
+    replay_delays_seconds: str = Field("60,600,3600", description="longest wait before each replay of a dead letter")
     min_free_disk_bytes: int = Field(5 * 1024**3, ge=0, description="emission stops below this much free disk")
     outbox_poll_interval_ms: int = Field(20, ge=1, le=60_000, description="Debezium's poll.interval.ms")
 

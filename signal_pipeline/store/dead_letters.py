@@ -26,13 +26,14 @@ __all__ = [
     "DeadLetterRow",
     "DueDeadLetter",
     "Headers",
+    "KnownFailures",
     "Recorded",
     "digest",
     "mark_replayed",
     "mark_resolved",
     "quarantine",
     "record_dead_letters",
-    "recorded_attempts",
+    "recorded_failures",
     "take_due",
     "unresolved_count",
 ]
@@ -74,6 +75,19 @@ class DeadLetterRow:
     def sha256(self) -> bytes:
         """Digest of key and value, by which a replayed record proves what it was replayed from."""
         return digest(self.key, self.value)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownFailures:
+    """What is counted for a dead letter.
+
+    Attributes:
+        attempts: Number of failures, across replays.
+        ids: Their ids: a failure among them was counted before.
+    """
+
+    attempts: int
+    ids: frozenset[UUID]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,14 +152,14 @@ async def record_dead_letters(pool: Pool, rows: Sequence[DeadLetterRow]) -> Reco
         return Recorded(inserted=inserted, counted=counted)
 
 
-async def recorded_attempts(pool: Pool, claims: Sequence[tuple[UUID, bytes]]) -> dict[UUID, int]:
-    """Return the failures counted for each claimed dead letter whose digest is the recorded one."""
+async def recorded_failures(pool: Pool, claims: Sequence[tuple[UUID, bytes]]) -> dict[UUID, KnownFailures]:
+    """Return what is counted for each claimed dead letter whose digest is the recorded one."""
     if not claims:
         return {}
-    columns = {"ids": [claim for claim, _ in claims], "digests": [digest for _, digest in claims]}
+    columns = {"ids": [claim for claim, _ in claims], "digests": [content for _, content in claims]}
     async with pool.connection() as connection:
-        cursor = await connection.execute(query("recorded_attempts"), columns, binary=True)
-        return dict(await cursor.fetchall())
+        cursor = await connection.execute(query("recorded_failures"), columns, binary=True)
+        return {row[0]: KnownFailures(attempts=row[1], ids=frozenset(row[2])) for row in await cursor.fetchall()}
 
 
 async def take_due(pool: Pool, limit: int, now: datetime, *, lease: timedelta = _LEASE) -> list[DueDeadLetter]:

@@ -1,0 +1,197 @@
+"""The closed loop of dead letters.
+
+dead letter ──▶ decide ──▶ row `scheduled`                     tick ──▶ take due ──▶ effect exists? ──▶ resolved
+                   └─ never again ──▶ quarantine topic ──▶ row                         └─ no ──▶ publish ──▶ replayed
+
+A dead letter is recorded before its offset moves; a row is marked as replayed after the broker acknowledged. Whatever
+dies in between repeats: the same failure is counted once, and a record published twice changes nothing.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from signal_pipeline.broker.producer import KafkaProducer
+from signal_pipeline.domain.dead_letters import ORIGIN_HEADER, metadata_headers
+from signal_pipeline.domain.replay import ReplaySchedule, next_attempt_at
+from signal_pipeline.errors import DependencyUnavailable
+from signal_pipeline.events.dead_letter import DeadLetter
+from signal_pipeline.events.kafka import OutgoingRecord
+from signal_pipeline.observability.metrics import ReplayMetrics
+from signal_pipeline.store.dead_letters import (
+    DeadLetterRow,
+    DueDeadLetter,
+    KnownFailures,
+    digest,
+    mark_replayed,
+    mark_resolved,
+    record_dead_letters,
+    recorded_failures,
+    take_due,
+)
+from signal_pipeline.store.pool import Pool
+from signal_pipeline.store.signals import signals_exist
+from signal_pipeline.topology import QUARANTINE
+
+__all__ = ["Recovery", "TickResult"]
+
+# The group whose effect is a row: what it failed on needs no replay once the row is there.
+_ROW_WRITER: Final = "process-signal"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TickResult:
+    """What one tick did.
+
+    Attributes:
+        taken: Dead letters that were due.
+        replayed: Published again.
+        resolved: Their effect existed.
+        failed: Not acknowledged by the broker: due again when their lease is over.
+    """
+
+    taken: int = 0
+    replayed: int = 0
+    resolved: int = 0
+    failed: int = 0
+
+
+class Recovery:
+    """Records dead letters and replays the due ones.
+
+    Args:
+        pool: Where they are recorded.
+        producer: Publishes to the original topics and to quarantine.
+        metrics: Counts what happens.
+        schedule: When they are tried again.
+    """
+
+    def __init__(self, pool: Pool, producer: KafkaProducer, metrics: ReplayMetrics, schedule: ReplaySchedule) -> None:
+        self._pool = pool
+        self._producer = producer
+        self._metrics = metrics
+        self._schedule = schedule
+        self._random = random.SystemRandom()
+
+    async def record(self, letters: Sequence[DeadLetter]) -> None:
+        """Record dead letters, all or none; recording one again changes nothing.
+
+        Raises:
+            PipelineError: nothing was recorded; the same letters must come again.
+        """
+        known = await self._known(letters)
+        rows = [self._row(letter, known) for letter in letters]
+        # What was counted before was put into quarantine then: its offset was not committed, that is all.
+        given_up = [
+            letter
+            for letter, row in zip(letters, rows, strict=True)
+            if row.next_attempt_at is None and not _is_counted(letter, known)
+        ]
+        await self._quarantine(given_up)
+        recorded = await record_dead_letters(self._pool, rows)
+        self._metrics.processed.inc(recorded.inserted + recorded.counted)
+        for letter in given_up:
+            self._metrics.failed.labels(letter.metadata.failure_class.value).inc()
+
+    async def tick(self, limit: int) -> TickResult:
+        """Replay up to `limit` dead letters that are due; `PipelineError` when a dependency is down."""
+        due = await take_due(self._pool, limit, datetime.now(UTC))
+        existing = await self._with_effect(due)
+        await mark_resolved(self._pool, existing)
+        rest = [letter for letter in due if letter.dlq_id not in existing]
+        acknowledged = await self._publish(rest)
+        await mark_replayed(self._pool, [letter.dlq_id for letter in acknowledged])
+        now = datetime.now(UTC)
+        for letter in acknowledged:
+            self._metrics.recovery_latency.observe(max((now - letter.first_failed_at).total_seconds(), 0))
+        self._metrics.replayed.inc(len(acknowledged))
+        return TickResult(
+            taken=len(due),
+            replayed=len(acknowledged),
+            resolved=len(existing),
+            failed=len(rest) - len(acknowledged),
+        )
+
+    async def _known(self, letters: Sequence[DeadLetter]) -> dict[UUID, KnownFailures]:
+        """Return what is counted under the ids that the letters have, and that they claim to come from."""
+        claims = []
+        for letter in letters:
+            content = digest(letter.key, letter.value)
+            claims += [(claim, content) for claim in _claims(letter)]
+        return await recorded_failures(self._pool, claims)
+
+    def _row(self, letter: DeadLetter, known: Mapping[UUID, KnownFailures]) -> DeadLetterRow:
+        earlier = known.get(letter.origin) if letter.origin else None
+        due = next_attempt_at(
+            letter.metadata,
+            attempts=(earlier.attempts if earlier else 0) + 1,
+            schedule=self._schedule,
+            now=datetime.now(UTC),
+            chance=self._random.random(),
+        )
+        return DeadLetterRow(
+            metadata=letter.metadata,
+            origin=letter.origin,
+            key=letter.key,
+            value=letter.value,
+            headers=letter.headers,
+            event_id=letter.event_id,
+            event_source=letter.event_source,
+            signal_id=letter.signal_id,
+            next_attempt_at=due,
+        )
+
+    async def _quarantine(self, letters: Sequence[DeadLetter]) -> None:
+        """Publish letters to quarantine as they came; `DependencyUnavailable` unless all were acknowledged."""
+        outcomes = await self._producer.produce(
+            [
+                OutgoingRecord(
+                    topic=QUARANTINE.name,
+                    key=letter.key,
+                    value=letter.value,
+                    headers=(*letter.headers, *metadata_headers(letter.metadata)),
+                )
+                for letter in letters
+            ]
+        )
+        refused = next((outcome for outcome in outcomes if outcome is not None), None)
+        if refused is not None:
+            raise DependencyUnavailable("the quarantine topic did not acknowledge", code=refused.code)
+
+    async def _with_effect(self, due: Sequence[DueDeadLetter]) -> set[UUID]:
+        """Return the ids of those whose effect exists meanwhile."""
+        rows = {
+            letter.dlq_id: letter.signal_id
+            for letter in due
+            if letter.consumer_group == _ROW_WRITER and letter.signal_id is not None
+        }
+        stored = await signals_exist(self._pool, list(rows.values())) if rows else set()
+        return {dlq_id for dlq_id, signal_id in rows.items() if signal_id in stored}
+
+    async def _publish(self, letters: Sequence[DueDeadLetter]) -> list[DueDeadLetter]:
+        """Publish records again where they came from and return those that the broker acknowledged."""
+        self._metrics.retry_attempts.inc(len(letters))
+        outcomes = await self._producer.produce([_again(letter) for letter in letters])
+        for outcome in outcomes:
+            if outcome is not None:
+                self._metrics.failed.labels(outcome.code).inc()
+        return [letter for letter, outcome in zip(letters, outcomes, strict=True) if outcome is None]
+
+
+def _claims(letter: DeadLetter) -> list[UUID]:
+    return [letter.metadata.id, *([letter.origin] if letter.origin else [])]
+
+
+def _is_counted(letter: DeadLetter, known: Mapping[UUID, KnownFailures]) -> bool:
+    """Tell whether this very failure is in the table already."""
+    return any(letter.metadata.id in known[claim].ids for claim in _claims(letter) if claim in known)
+
+
+def _again(letter: DueDeadLetter) -> OutgoingRecord:
+    """Return the original record with the id under which the next failure is counted, in place of any claimed one."""
+    headers = [header for header in letter.headers if header[0] != ORIGIN_HEADER]
+    headers.append((ORIGIN_HEADER, str(letter.dlq_id).encode()))
+    return OutgoingRecord(topic=letter.topic, key=letter.key, value=letter.value, headers=tuple(headers))

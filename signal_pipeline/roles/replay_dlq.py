@@ -1,0 +1,150 @@
+"""replay-dlq: dead letters come in, are recorded, and are replayed when they are due.
+
+POST /             dead letters, from the trigger of `signal-events-dlq`
+POST /tick         replay what is due, from the schedule
+GET  /stats        recovery statistics
+GET  /dead-letters a filtered list, with the scope `replay`
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import ClassVar, Final
+
+from prometheus_client import CollectorRegistry
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from signal_pipeline.broker.lag import GroupLag
+from signal_pipeline.broker.producer import KafkaProducer
+from signal_pipeline.domain.failures import Failure
+from signal_pipeline.domain.replay import ReplaySchedule
+from signal_pipeline.errors import ConfigurationError, DependencyUnavailable, InvalidEvent
+from signal_pipeline.events.dead_letter import DeadLetter, letter_of
+from signal_pipeline.events.envelope import CloudEvent
+from signal_pipeline.observability.metrics import ReplayMetrics
+from signal_pipeline.roles.database import DatabaseFunction
+from signal_pipeline.roles.dead_letter_listing import next_cursor, parse_listing
+from signal_pipeline.roles.recovery import Recovery, TickResult
+from signal_pipeline.security.tokens import Tokens, TokenType, bearer_token, require_scope
+from signal_pipeline.serving.answers import json_response
+from signal_pipeline.serving.function import Headers
+from signal_pipeline.settings import Settings
+from signal_pipeline.store.dead_letter_views import dead_letter_stats, list_dead_letters
+from signal_pipeline.store.dead_letters import unresolved_count
+from signal_pipeline.topology import DEAD_LETTERS, SIGNAL_EVENTS
+
+__all__ = ["ReplayDlq"]
+
+_SCOPE: Final = "replay"
+_LIVE_GROUP: Final = "process-signal"
+_TICK_LIMIT: Final = 500  # with a tick every few seconds, recovery takes a small share of what live traffic can have
+_MAX_LIVE_LAG: Final = 10_000  # above it live traffic is behind, and recovery waits
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Clients:
+    """What the role makes in the worker."""
+
+    producer: KafkaProducer
+    recovery: Recovery
+    lag: GroupLag
+
+
+class ReplayDlq(DatabaseFunction):
+    """The role replay-dlq."""
+
+    name: ClassVar[str] = "replay-dlq"
+    # A dead letter may be as large as its topic takes, and grows by a third on the way, in base64.
+    max_event_bytes: ClassVar[int] = 2 * DEAD_LETTERS.max_message_bytes
+
+    def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
+        super().__init__(settings, registry)
+        self._metrics = ReplayMetrics(registry)
+        self._tokens = Tokens(settings.jwt_secret_key.get_secret_value())
+        self._schedule = _schedule(settings)
+        self._clients: _Clients | None = None
+
+    async def open(self) -> None:
+        """Make the clients; they connect by themselves."""
+        producer = KafkaProducer(self.settings)
+        recovery = Recovery(self.pool, producer, self._metrics, self._schedule)
+        self._clients = _Clients(producer=producer, recovery=recovery, lag=GroupLag(self.settings))
+
+    async def close(self) -> None:
+        """Wait for what is under way, then close the clients."""
+        if self._clients is not None:
+            await self._clients.producer.close()
+        await super().close()
+
+    async def check(self) -> Mapping[str, str | None]:
+        """Return whether PostgreSQL and a broker answer."""
+        reachable = await self._opened().producer.ready()
+        return {**await super().check(), "kafka": None if reachable else "no broker answers"}
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Return the routes of the schedule and of people."""
+        return (
+            Route("/tick", self._tick, methods=["POST"]),
+            Route("/stats", self._stats, methods=["GET"]),
+            Route("/dead-letters", self._list, methods=["GET"]),
+        )
+
+    async def handle(self, events: Sequence[CloudEvent]) -> Sequence[Failure | None]:
+        """Record the dead letters that the events carry; success means that they are in the table."""
+        now = datetime.now(UTC)
+        decoded = [_decoded(event, now) for event in events]
+        await self._opened().recovery.record([letter for letter in decoded if isinstance(letter, DeadLetter)])
+        await self._measure()
+        return [letter if isinstance(letter, Failure) else None for letter in decoded]
+
+    async def _tick(self, _: Request) -> Response:
+        clients = self._opened()
+        live_lag = await asyncio.to_thread(clients.lag.read, _LIVE_GROUP, SIGNAL_EVENTS)
+        yields = live_lag > _MAX_LIVE_LAG
+        result = TickResult() if yields else await clients.recovery.tick(_TICK_LIMIT)
+        await self._measure()
+        return json_response({**asdict(result), "yielded": yields})
+
+    async def _stats(self, _: Request) -> Response:
+        rows = await dead_letter_stats(self.pool)
+        return json_response({"queue_size": await self._measure(), "dead_letters": rows})
+
+    async def _list(self, request: Request) -> Response:
+        token = bearer_token(_headers(request))
+        require_scope(self._tokens.verify(token or "", TokenType.ACCESS), _SCOPE)
+        wanted = parse_listing(request.query_params)
+        rows = await list_dead_letters(self.pool, wanted.filter, limit=wanted.limit, after=wanted.after)
+        return json_response({"dead_letters": rows, "cursor": next_cursor(rows, wanted.limit)})
+
+    async def _measure(self) -> int:
+        """Set and return the depth of the queue: dead letters not read yet, and recorded ones without an outcome."""
+        unread = await asyncio.to_thread(self._opened().lag.read, self.name, DEAD_LETTERS)
+        size = unread + await unresolved_count(self.pool)
+        self._metrics.queue_size.set(size)
+        return size
+
+    def _opened(self) -> _Clients:
+        if self._clients is None:
+            raise DependencyUnavailable("the function is starting")
+        return self._clients
+
+
+def _decoded(event: CloudEvent, now: datetime) -> DeadLetter | Failure:
+    try:
+        return letter_of(event, now=now)
+    except InvalidEvent as exc:
+        return exc.failure
+
+
+def _schedule(settings: Settings) -> ReplaySchedule:
+    try:
+        return ReplaySchedule.parse(settings.replay_delays_seconds, topics=frozenset({SIGNAL_EVENTS.name}))
+    except ValueError as exc:
+        raise ConfigurationError(f"REPLAY_DELAYS_SECONDS: {exc}") from exc
+
+
+def _headers(request: Request) -> Headers:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"]]
