@@ -1,0 +1,126 @@
+"""Applies the Debezium connector that publishes the outbox, and waits until it runs.
+
+    template ──fill──▶ configuration ──same as applied──▶ wait until RUNNING
+                            └─ missing or different ──PUT──▶ wait until RUNNING ──task FAILED──▶ restart it, wait on
+
+Why the template says what it says:
+- The slot and the publication are created by migrations; Debezium creates neither.
+- `snapshot.mode=initial` sends, when the connector starts for the first time, the rows that nobody has confirmed: rows
+  older than the slot are not lost. Rows that the slot holds too are sent twice, with the same ce_id.
+- `ce_specversion` comes from a column, because InsertHeader would write the number 1.
+- The heartbeat writes a row of its own: without changes in this database the slot would retain all other log.
+- Delivery is at least once; consumers dedupe by ce_id.
+"""
+
+import json
+import time
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
+from string import Template
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from signal_pipeline.errors import ConfigurationError, DependencyUnavailable
+from signal_pipeline.settings import Settings
+
+__all__ = ["CONNECTOR_NAME", "apply_connector", "connector_configuration"]
+
+CONNECTOR_NAME: Final = "outbox-connector"
+
+_TEMPLATE: Final = Path(__file__).resolve().parents[2] / "sql" / "debezium" / "outbox-connector.json"
+_PATH: Final = f"/connectors/{CONNECTOR_NAME}"
+_REQUEST_SECONDS: Final = 10
+_POLL_SECONDS: Final = 0.25
+_RESTART_SECONDS: Final = 5  # a task needs some seconds to fail or to run; restarting it more often would stop it
+_OK: Final = 300
+_NOT_FOUND: Final = 404
+_BAD_REQUEST: Final = 400
+
+
+def apply_connector(settings: Settings, *, timeout_seconds: float = 60) -> None:
+    """Bring the connector into the state that the template describes; a second run changes nothing.
+
+    Raises:
+        ConfigurationError: Connect refuses the configuration.
+        DependencyUnavailable: connector and task do not run in time.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    configuration = connector_configuration(settings)
+    if _ask(settings, deadline, "GET", f"{_PATH}/config") != configuration | {"name": CONNECTOR_NAME}:
+        _ask(settings, deadline, "PUT", f"{_PATH}/config", configuration)
+    _wait_until_running(settings, deadline)
+
+
+def connector_configuration(settings: Settings) -> dict[str, str]:
+    """Fill the template; a DATABASE_URL without one of its parts gets PostgreSQL's default for it."""
+    url = urlsplit(settings.database_url.get_secret_value())
+    values = {
+        "host": url.hostname or "127.0.0.1",
+        "port": str(url.port or 5432),
+        "database": unquote(url.path.lstrip("/")),
+        "user": unquote(url.username or "postgres"),
+        "password": unquote(url.password or ""),
+        "poll_interval_ms": str(settings.outbox_poll_interval_ms),
+    }
+    template: dict[str, str] = json.loads(_TEMPLATE.read_text())
+    # Filled after parsing, so that no character of a password can change the JSON.
+    return {name: Template(text).substitute(values) for name, text in template.items()}
+
+
+def _wait_until_running(settings: Settings, deadline: float) -> None:
+    restarted_at = float("-inf")
+    while True:
+        states = _states(_ask(settings, deadline, "GET", f"{_PATH}/status"))
+        if len(states) > 1 and set(states) == {"RUNNING"}:
+            return
+        now = time.monotonic()
+        if now >= deadline:
+            shown = ", ".join(states) or "unknown"
+            raise DependencyUnavailable(f"{CONNECTOR_NAME} is {shown}; {settings.connect_url}{_PATH}/status says why")
+        if "FAILED" in states and now - restarted_at >= _RESTART_SECONDS:
+            _ask(settings, deadline, "POST", f"{_PATH}/restart?includeTasks=true&onlyFailed=true")
+            restarted_at = now
+        time.sleep(_POLL_SECONDS)
+
+
+def _states(status: Any) -> list[str]:
+    """Return the state of the connector and of each of its tasks; nothing while Connect does not know it yet."""
+    return [status["connector"]["state"], *(task["state"] for task in status["tasks"])] if status else []
+
+
+def _ask(settings: Settings, deadline: float, method: str, path: str, body: Any = None) -> Any:
+    """Return the JSON answer, None for 404; try again while Connect starts or rebalances, until the deadline."""
+    while True:
+        try:
+            status, answer = _request(settings, method, path, body)
+        except (OSError, HTTPException) as exc:
+            cause: Exception | None = exc
+        else:
+            cause = None
+            if status == _NOT_FOUND:
+                return None
+            if status < _OK:
+                return answer
+            if status == _BAD_REQUEST:
+                raise ConfigurationError(f"Kafka Connect refuses {CONNECTOR_NAME}: {answer.get('message', '')}")
+        if time.monotonic() >= deadline:
+            raise DependencyUnavailable(
+                f"Kafka Connect does not serve {settings.connect_url}; see CONNECT_URL"
+            ) from cause
+        time.sleep(_POLL_SECONDS)
+
+
+def _request(settings: Settings, method: str, path: str, body: Any) -> tuple[int, Any]:
+    url = urlsplit(settings.connect_url)
+    kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
+    connection = kind(url.hostname or "127.0.0.1", url.port, timeout=_REQUEST_SECONDS)
+    try:
+        content = None if body is None else json.dumps(body)
+        connection.request(method, url.path + path, content, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+        return answer.status, json.loads(text) if text else {}
+    except json.JSONDecodeError as exc:
+        raise HTTPException(f"{method} {path} was not answered by JSON") from exc
+    finally:
+        connection.close()
