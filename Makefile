@@ -25,8 +25,8 @@ ROLES := emit process-signal detect-anomaly auth replay-dlq confirm-outbox
 ##@ Pipeline
 up: install  ## start everything and wait until it is ready
 ifeq ($(MODE),compose)
-	$(COMPOSE) up -d --build --wait $(if $(wildcard $(STATE_DIR)/disabled),--scale emit-trigger=0)
-	$(COMPOSE) ps
+	$(COMPOSE) up -d --build $(if $(wildcard $(STATE_DIR)/disabled),--scale emit-trigger=0)
+	$(LOCAL) health --wait 180
 else
 	$(LOCAL) up
 endif

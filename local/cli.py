@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from local import commands, console, control
 from local.components.table import INFRASTRUCTURE, all_services
 from local.daemon import run_daemon
+from local.generated import generated_files
 from local.health import show_health
 from local.layout import ROOT, Layout
 from local.registry import Registry
@@ -79,9 +80,11 @@ def status() -> None:
 
 
 @app.command()
-def health() -> None:
+def health(
+    wait: Annotated[float, typer.Option(help="seconds within which all must serve")] = 0.0,
+) -> None:
     """Ask every component whether it serves; exit 1 when one does not."""
-    _run(lambda settings, _: show_health(settings))
+    _run(lambda settings, _: show_health(settings, wait))
 
 
 @app.command()
@@ -140,6 +143,14 @@ def _switch(layout: Layout, service: str, *, disabled: bool) -> None:
         layout.make()
         Registry(layout).set_disabled(service, disabled=disabled)
         console.OUT.print(f"{service} will be {state} when the pipeline is started")
+
+
+@app.command(hidden=True)
+def generate() -> None:
+    """Write what is generated and committed: the containers' configuration, .env.example, the table of settings."""
+    for path, text in generated_files().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
 @app.command(hidden=True)

@@ -38,7 +38,8 @@ def up(layout: Layout, services: Sequence[str]) -> None:
             changes += 1
     except (Refused, KeyboardInterrupt) as exc:
         if not was_running:
-            console.OUT.print("stopping what was started")
+            if changes:
+                console.OUT.print("stopping what was started")
             down(layout, quiet=True)
         if isinstance(exc, KeyboardInterrupt):
             raise Refused("interrupted") from exc
@@ -81,8 +82,9 @@ def clean(layout: Layout) -> None:
         if folder.exists():
             raise Refused(f"{folder} cannot be deleted; it may belong to another user")
     (layout.state / "disabled").unlink(missing_ok=True)
-    with suppress(OSError):
-        layout.state.rmdir()  # only when nothing else is in it
+    for folder in (layout.state, layout.postgres_fallback.parent):
+        with suppress(OSError):
+            folder.rmdir()  # only when nothing else is in it
     console.OUT.print("data, logs and configuration deleted")
 
 

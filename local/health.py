@@ -1,6 +1,7 @@
 """`make health`: asks every component over its port, so it works for processes and for containers alike."""
 
 import asyncio
+import time
 
 from rich.table import Table
 
@@ -12,11 +13,17 @@ from signal_pipeline.topology import ROLES
 
 __all__ = ["show_health"]
 
+_PAUSE_SECONDS = 1.0
 
-def show_health(settings: Settings) -> bool:
-    """Print each component's answer; true when all serve."""
+
+def show_health(settings: Settings, wait_seconds: float = 0.0) -> bool:
+    """Print each component's answer; true when all serve, which they may become within `wait_seconds`."""
     probes = _probes(settings)
+    deadline = time.monotonic() + wait_seconds
     findings = asyncio.run(_ask_all(probes))
+    while any(findings) and time.monotonic() < deadline:
+        time.sleep(_PAUSE_SECONDS)
+        findings = asyncio.run(_ask_all(probes))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("component", "health", "finding"):
         table.add_column(title, overflow="fold")

@@ -10,24 +10,21 @@ from local.probes import http_probe, kafka_probe
 from local.render import write
 from local.service import Service, Unusable
 from signal_pipeline.settings import Settings
-from signal_pipeline.topology import TOPICS
 
-__all__ = ["connect", "kafka"]
+__all__ = ["CONNECT_JVM", "KAFKA_JVM", "connect", "kafka"]
 
-_TOPIC_BYTES = 1024**3
-# Retention deletes whole segments: eight a partition keep what is stored within an eighth of what is asked for.
-_SEGMENTS_PER_PARTITION = 8
 # SerialGC needs the least memory and start-up on a small machine; a heap that is full ends the process and it restarts.
 _JVM = ("-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true")
+KAFKA_JVM = ("-Xms256m", "-Xmx512m", *_JVM)
+CONNECT_JVM = ("-Xms128m", "-Xmx384m", *_JVM)
 
 
 def kafka(settings: Settings, layout: Layout) -> Service:
     """Return the broker; `Unusable` when Java or the jars are missing."""
     port = settings.kafka_port
-    heap = ("-Xms256m", "-Xmx512m")
     return Service(
         name="kafka",
-        argv=(*_java(layout, *heap), "kafka.Kafka", str(layout.config / "kafka.properties")),
+        argv=(*_java(layout, *KAFKA_JVM), "kafka.Kafka", str(layout.config / "kafka.properties")),
         probe=kafka_probe(f"127.0.0.1:{port}"),
         prepare=lambda: _prepare_kafka(settings, layout),
         ports={"KAFKA_PORT": port, "KAFKA_CONTROLLER_PORT": settings.kafka_controller_port},
@@ -38,11 +35,10 @@ def kafka(settings: Settings, layout: Layout) -> Service:
 def connect(settings: Settings, layout: Layout) -> Service:
     """Return the Connect worker; `Unusable` when Java or the jars are missing."""
     port = settings.connect_port
-    heap = ("-Xms128m", "-Xmx384m")
     return Service(
         name="connect",
         argv=(
-            *_java(layout, *heap),
+            *_java(layout, *CONNECT_JVM),
             "org.apache.kafka.connect.cli.ConnectDistributed",
             str(layout.config / "connect.properties"),
         ),
@@ -59,22 +55,20 @@ def _java(layout: Layout, *options: str) -> tuple[str, ...]:
     if java is None or not (layout.lib / "kafka").is_dir():
         raise Unusable("Java or the Kafka jars are missing; run local/install.sh")
     log = f"-Dlog4j2.configurationFile={layout.config / 'log4j2.properties'}"
-    return (java, *options, *_JVM, log, "-cp", f"{layout.lib / 'kafka'}/*")
+    return (java, *options, log, "-cp", f"{layout.lib / 'kafka'}/*")
 
 
 def _prepare_kafka(settings: Settings, layout: Layout) -> None:
     data = layout.data / "kafka"
     data.mkdir(parents=True, exist_ok=True)
-    retention = _TOPIC_BYTES // max(topic.partitions for topic in TOPICS)
     write("log4j2.properties", layout.config)
     properties = write(
         "kafka.properties",
         layout.config,
-        port=settings.kafka_port,
+        listeners=f"PLAINTEXT://127.0.0.1:{settings.kafka_port}",
+        advertised_listeners=f"PLAINTEXT://127.0.0.1:{settings.kafka_port}",
         controller_port=settings.kafka_controller_port,
         data=data,
-        retention_bytes=retention,
-        segment_bytes=retention // _SEGMENTS_PER_PARTITION,
     )
     if not (data / "meta.properties").exists():
         tool = ("kafka.tools.StorageTool", "format", "--cluster-id", _cluster_id(), "--config", str(properties))
@@ -89,8 +83,9 @@ def _prepare_connect(settings: Settings, layout: Layout) -> None:
     write(
         "connect.properties",
         layout.config,
-        kafka_port=settings.kafka_port,
-        port=settings.connect_port,
+        bootstrap_servers=f"127.0.0.1:{settings.kafka_port}",
+        listener=f"http://127.0.0.1:{settings.connect_port}",
+        advertised_host="127.0.0.1",
         plugins=layout.lib / "plugins",
     )
 

@@ -2,7 +2,6 @@
 
 import sys
 
-from local.layout import ROOT
 from local.probes import http_probe
 from local.service import Service
 from signal_pipeline.settings import Settings
@@ -30,8 +29,9 @@ def functions(settings: Settings) -> list[Service]:
 
 
 def triggers(settings: Settings) -> list[Service]:
-    """Return a trigger for every role that has a manifest."""
-    return [_trigger(role, settings) for role in ROLES if (ROOT / "triggers" / f"{role.name}.yaml").exists()]
+    """Return a trigger for every role that has one; its manifest is `triggers/<role>.yaml`."""
+    ports = ((role, settings.trigger_port(role.name)) for role in ROLES)
+    return [_trigger(role, port, settings) for role, port in ports if port is not None]
 
 
 def _function(role: Role, settings: Settings) -> Service:
@@ -47,10 +47,8 @@ def _function(role: Role, settings: Settings) -> Service:
     )
 
 
-def _trigger(role: Role, settings: Settings) -> Service:
-    port, host = settings.trigger_port(role.name), _reachable(settings.bind_address)
-    if port is None:
-        raise ValueError(f"triggers/{role.name}.yaml exists, but the role {role.name} has no trigger port")
+def _trigger(role: Role, port: int, settings: Settings) -> Service:
+    host = _reachable(settings.bind_address)
     # The steady emission starts last: until all else is ready it would only take the machine from it.
     others = [other.name for other in ROLES] if role.name == "emit" else [role.name]
     return Service(

@@ -81,7 +81,9 @@ def _prepare(settings: Settings, data: Path, binaries: Path, user: str | None) -
         (folder / "pg_stat_statements.so").exists() for folder in (binaries.parent / "lib", binaries.parent / "lib64")
     )
     preload = "pg_stat_statements" if has_statements else ""
-    (data / "postgresql.conf").write_text(render("postgresql.conf", port=settings.postgres_port, preload=preload))
+    # Everything connects over TCP: a socket's path must be short, a checkout's need not be.
+    values = {"listen_addresses": "127.0.0.1", "port": settings.postgres_port, "socket_folder": "", "preload": preload}
+    (data / "postgresql.conf").write_text(render("postgresql.conf", **values))
     (data / "pg_hba.conf").write_text(render("pg_hba.conf"))
 
 

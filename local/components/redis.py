@@ -30,7 +30,7 @@ def redis(settings: Settings, layout: Layout) -> Service:
 def _prepare(port: int, password: str, layout: Layout) -> None:
     data = layout.data / "redis"
     data.mkdir(parents=True, exist_ok=True)
-    write("redis.conf", layout.config, port=port, password=_quoted(password), data=_quoted(str(data)))
+    write("redis.conf", layout.config, bind="127.0.0.1", port=port, password=_quoted(password), data=_quoted(str(data)))
 
 
 def _quoted(text: str) -> str:
