@@ -162,9 +162,9 @@ def original_headers(headers: Sequence[tuple[str, bytes | None]]) -> tuple[tuple
 
 
 def sanitised(text: str) -> str:
-    """Return text that fits a header: no control characters, at most `MAX_MESSAGE_BYTES` of UTF-8.
+    r"""Return text that fits a header: no control characters, at most `MAX_MESSAGE_BYTES` of UTF-8.
 
-    >>> sanitised("first\\nsecond")
+    >>> sanitised("first\nsecond")
     'first second'
     """
     printable = "".join(character if character.isprintable() else " " for character in text[:MAX_MESSAGE_BYTES])

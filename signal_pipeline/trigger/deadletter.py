@@ -1,0 +1,90 @@
+"""Writes dead letters: a record counts as given up only once the broker acknowledged its dead letter."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from signal_pipeline import __version__
+from signal_pipeline.broker.producer import KafkaProducer
+from signal_pipeline.domain.dead_letters import DeadLetterMetadata, Disposition, metadata_headers
+from signal_pipeline.domain.failures import Failure, FailureClass
+from signal_pipeline.events.kafka import OutgoingRecord
+from signal_pipeline.observability.logs import get_logger
+from signal_pipeline.observability.metrics import TriggerMetrics
+from signal_pipeline.trigger.manifest import KafkaTrigger
+from signal_pipeline.trigger.pending import Fate, Pending
+
+__all__ = ["DeadLetterWriter"]
+
+_EXPIRED: Final = Failure(
+    failure_class=FailureClass.UNEXPECTED, code="expired", detail="the event is older than the trigger delivers"
+)
+
+
+class DeadLetterWriter:
+    """The way out of a trigger for records that are given up."""
+
+    def __init__(self, trigger: KafkaTrigger, producer: KafkaProducer, metrics: TriggerMetrics) -> None:
+        self._trigger = trigger
+        self._producer = producer
+        self._metrics = metrics
+        self._log = get_logger()
+
+    async def write(self, doomed: Sequence[Pending]) -> bool:
+        """Produce the dead letters; those that the broker acknowledged become durable, the others stay doomed.
+
+        Returns:
+            Whether all were acknowledged.
+        """
+        outcomes = await self._producer.produce([self._record(one) for one in doomed])
+        for pending, error in zip(doomed, outcomes, strict=True):
+            if error is None:
+                pending.fate = Fate.DURABLE
+                self._metrics.dead_letters.inc()
+                self._metrics.dead_letters_by_class.labels((pending.failure or _EXPIRED).failure_class.value).inc()
+        refused = next((error for error in outcomes if error is not None), None)
+        if refused is not None:
+            self._log.error("dead_letter_not_written", code=refused.code, detail=refused.detail)
+        return refused is None
+
+    def _record(self, pending: Pending) -> OutgoingRecord:
+        record = pending.record
+        return OutgoingRecord(
+            topic=self._topic(pending),
+            key=record.key,
+            value=record.value,
+            headers=(*record.headers, *metadata_headers(self._metadata(pending))),
+        )
+
+    def _topic(self, pending: Pending) -> str:
+        if pending.disposition is Disposition.EXPIRED and self._trigger.quarantine_topic:
+            return self._trigger.quarantine_topic
+        return self._trigger.dead_letter_topic
+
+    def _metadata(self, pending: Pending) -> DeadLetterMetadata:
+        record, failure, now = pending.record, pending.failure or _EXPIRED, datetime.now(UTC)
+        return DeadLetterMetadata(
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            timestamp_ms=record.timestamp_ms,
+            failure_class=failure.failure_class,
+            code=failure.code,
+            message=failure.detail,
+            attempts=pending.attempts,
+            first_failed_at=pending.first_failed_at or now,
+            last_failed_at=pending.last_failed_at or now,
+            group=self._trigger.group,
+            function=self._trigger.function,
+            build=__version__,
+            disposition=pending.disposition or Disposition.EXHAUSTED,
+            traceparent=trace_of(pending),
+        )
+
+
+def trace_of(pending: Pending) -> str:
+    """Return the W3C trace context that the record carries; empty when it has none."""
+    for name, value in pending.record.headers:
+        if name in {"ce_traceparent", "traceparent"} and value is not None:
+            return value.decode("ascii", "replace")
+    return ""

@@ -1,0 +1,108 @@
+"""The trigger process: all sources of one role, their page, and an orderly end on SIGTERM."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from signal_pipeline.errors import ConfigurationError
+from signal_pipeline.observability.logs import get_logger
+from signal_pipeline.observability.metrics import TriggerMetrics, trigger_registry
+from signal_pipeline.settings import Settings
+from signal_pipeline.trigger.kafka_source import KafkaTriggerSource
+from signal_pipeline.trigger.manifest import KafkaTrigger, RateTrigger, ScheduleTrigger, Trigger, load_triggers
+from signal_pipeline.trigger.page import TriggerPage
+from signal_pipeline.trigger.rate import RateSource
+from signal_pipeline.trigger.schedule import ScheduleSource
+
+__all__ = ["run", "run_triggers"]
+
+
+class Source(Protocol):
+    """Anything that calls a function by itself."""
+
+    async def ready(self) -> bool:
+        """Tell whether it has what it needs."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then end in order."""
+
+
+def run(role: str, settings: Settings, *, folder: Path = Path("triggers")) -> int:
+    """Run the triggers of a role until SIGTERM or SIGINT.
+
+    Returns:
+        0 after an orderly end; 1 when a source failed, so that a supervisor starts it again.
+
+    Raises:
+        ConfigurationError: the role has no trigger, its manifest is wrong, or its port is taken.
+    """
+    port = settings.trigger_port(role)
+    if port is None:
+        raise ConfigurationError(f"the role {role} has no trigger")
+    triggers = load_triggers(role, settings, folder=folder)
+    return uvloop.run(_until_signal(triggers, settings, port))
+
+
+async def _until_signal(triggers: Sequence[Trigger], settings: Settings, port: int) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return await run_triggers(triggers, settings, port=port, stop=stop)
+
+
+async def run_triggers(triggers: Sequence[Trigger], settings: Settings, *, port: int, stop: asyncio.Event) -> int:
+    """Run triggers and their page until `stop` is set; returns the exit code.
+
+    Args:
+        triggers: What to run, one source each.
+        settings: Broker, rate, addresses.
+        port: Where the page listens.
+        stop: Set to end.
+    """
+    registry = trigger_registry()
+    metrics = TriggerMetrics(registry)
+    sources = [_source(one, settings, metrics) for one in triggers]
+    page = _page(registry, sources, settings, port)
+    try:
+        await page.start()
+        metrics.up.set(1)
+        get_logger().info("trigger_started", triggers=[one.name for one in triggers], port=port)
+        return await _run_all(sources, stop)
+    finally:
+        await page.stop()
+
+
+def _source(trigger: Trigger, settings: Settings, metrics: TriggerMetrics) -> Source:
+    match trigger:
+        case KafkaTrigger():
+            return KafkaTriggerSource(trigger, settings, metrics)
+        case RateTrigger():
+            return RateSource(trigger, settings, metrics)
+        case ScheduleTrigger():
+            return ScheduleSource(trigger, metrics)
+
+
+def _page(registry: CollectorRegistry, sources: Sequence[Source], settings: Settings, port: int) -> TriggerPage:
+    async def ready() -> bool:
+        return all([await one.ready() for one in sources])
+
+    return TriggerPage(registry, ready, address=settings.bind_address, port=port)
+
+
+async def _run_all(sources: Sequence[Source], stop: asyncio.Event) -> int:
+    failed = False
+    try:
+        async with asyncio.TaskGroup() as group:
+            for one in sources:
+                group.create_task(one.run(stop))
+    except* Exception as failures:  # noqa: BLE001 - the end of the process, said in one line each
+        failed = True
+        for error in failures.exceptions:
+            get_logger().error("trigger_failed", detail=repr(error), exc_info=error)
+    return int(failed)
