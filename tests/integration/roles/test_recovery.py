@@ -1,0 +1,165 @@
+"""The closed loop of dead letters against PostgreSQL and a broker."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from prometheus_client import CollectorRegistry
+
+from signal_pipeline.broker.producer import KafkaProducer
+from signal_pipeline.domain.dead_letters import (
+    ORIGIN_HEADER,
+    DeadLetterMetadata,
+    Disposition,
+    disposition_of,
+    metadata_headers,
+)
+from signal_pipeline.domain.failures import FailureClass
+from signal_pipeline.domain.replay import ReplaySchedule
+from signal_pipeline.events.dead_letter import DeadLetter, letter_of_record
+from signal_pipeline.events.kafka import KafkaRecord
+from signal_pipeline.observability.metrics import ReplayMetrics
+from signal_pipeline.roles.recovery import Recovery
+from signal_pipeline.settings import Settings
+from signal_pipeline.store.pool import Pool
+from tests.checker.kafka import read_topic
+from tests.checker.model import RawRecord
+
+NOW = datetime.now(UTC)
+AT_ONCE = ReplaySchedule(delays_seconds=(0, 0), topics=frozenset({"signal-events"}))
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    """A pool of an otherwise unused database; the table is empty."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("TRUNCATE dead_letters, signals, superseded_signals CASCADE")
+    pool = Pool(database_url, application_name="test")
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def recovery(pool: Pool, broker: str) -> AsyncIterator[Recovery]:
+    """The loop with a schedule that is always due."""
+    producer = KafkaProducer(Settings(kafka_bootstrap_servers=broker))
+    yield Recovery(pool, producer, ReplayMetrics(CollectorRegistry()), AT_ONCE)
+    await producer.close()
+
+
+def failure(event_id: UUID, offset: int, failure_class: FailureClass = FailureClass.UNEXPECTED) -> DeadLetterMetadata:
+    """Return the metadata of a record that process-signal failed on."""
+    return DeadLetterMetadata(
+        topic="signal-events",
+        partition=event_id.int % 6,
+        offset=offset,
+        timestamp_ms=0,
+        failure_class=failure_class,
+        code="500",
+        message="the function failed",
+        attempts=5,
+        first_failed_at=NOW,
+        last_failed_at=NOW,
+        group="process-signal",
+        function="process-signal",
+        build="",
+        disposition=disposition_of(failure_class),
+    )
+
+
+def letter(event_id: UUID, metadata: DeadLetterMetadata, origin: UUID | None = None) -> DeadLetter:
+    """Return the dead letter of an event, which was replayed from another dead letter when an origin is given."""
+    headers: tuple[tuple[str, bytes], ...] = (
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(event_id).encode()),
+        ("ce_source", b"test"),
+        ("ce_type", b"click"),
+    )
+    if origin is not None:
+        headers += ((ORIGIN_HEADER, str(origin).encode()),)
+    record = KafkaRecord("signal-events-dlq", 0, 0, 0, b"key", b'{"a":1}', (*headers, *metadata_headers(metadata)))
+    return letter_of_record(record, now=NOW)
+
+
+def rows(database_url: str) -> list[tuple[Any, ...]]:
+    """Return status and attempts of all recorded dead letters."""
+    with psycopg.connect(database_url) as connection:
+        return connection.execute("SELECT status, attempts FROM dead_letters ORDER BY first_failed_at").fetchall()
+
+
+def published(broker: str, topic: str, event_id: UUID) -> list[RawRecord]:
+    """Return the records of an event on a topic."""
+    wanted = ("ce_id", str(event_id).encode())
+    return [record for record in read_topic(broker, topic) if wanted in record.headers]
+
+
+async def test_due_letter_is_published_again(recovery: Recovery, database_url: str, broker: str) -> None:
+    """The same key, value and headers go to the original topic, with the id under which the next failure is counted."""
+    event_id = uuid4()
+    dead = letter(event_id, failure(event_id, 1))
+    await recovery.record([dead])
+    assert (await recovery.tick(10)).replayed == 1
+    (record,) = published(broker, "signal-events", event_id)
+    assert (record.key, record.value) == (dead.key, dead.value)
+    assert record.headers == (*dead.headers, (ORIGIN_HEADER, str(dead.metadata.id).encode()))
+    assert rows(database_url) == [("replayed", 1)]
+
+
+async def test_failure_is_counted_once(recovery: Recovery, database_url: str) -> None:
+    """The same dead letter delivered three times is one row with one attempt."""
+    event_id = uuid4()
+    for _ in range(3):
+        await recovery.record([letter(event_id, failure(event_id, 1))])
+    assert rows(database_url) == [("scheduled", 1)]
+
+
+async def test_attempts_end_in_quarantine(recovery: Recovery, database_url: str, broker: str) -> None:
+    """With two delays the third failure is the last; it is in quarantine once, although it was delivered twice."""
+    event_id = uuid4()
+    first = letter(event_id, failure(event_id, 1))
+    await recovery.record([first])
+    for offset in (2, 3):
+        assert (await recovery.tick(10)).replayed == 1
+        again = letter(event_id, failure(event_id, offset), origin=first.metadata.id)
+        await recovery.record([again])
+        await recovery.record([again])
+    assert rows(database_url) == [("quarantined", 3)]
+    assert (await recovery.tick(10)).taken == 0
+    (record,) = published(broker, "signal-events-quarantine", event_id)
+    assert (record.key, record.value) == (first.key, first.value)
+
+
+async def test_forged_origin_is_not_believed(recovery: Recovery, database_url: str) -> None:
+    """A claim to another record's dead letter counts nothing there: the bytes differ."""
+    event_id, thief = uuid4(), uuid4()
+    dead = letter(event_id, failure(event_id, 1))
+    await recovery.record([dead])
+    forged = replace(letter(thief, failure(thief, 2), origin=dead.metadata.id), value=b"other")
+    await recovery.record([forged])
+    assert rows(database_url) == [("scheduled", 1), ("scheduled", 1)]
+
+
+async def test_letter_whose_row_exists_is_resolved(recovery: Recovery, database_url: str, broker: str) -> None:
+    """What process-signal failed on is not published again once its row is there."""
+    event_id = uuid4()
+    await recovery.record([letter(event_id, failure(event_id, 1))])
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("INSERT INTO signals (id, source, event_ts) VALUES (%s, 'test', now())", [event_id])
+    assert (await recovery.tick(10)).resolved == 1
+    assert rows(database_url) == [("resolved", 1)]
+    assert published(broker, "signal-events", event_id) == []
+
+
+async def test_poison_goes_to_quarantine_at_once(recovery: Recovery, database_url: str, broker: str) -> None:
+    """A class that no repetition can help is never scheduled, and quarantine has it whole, metadata included."""
+    event_id = uuid4()
+    dead = letter(event_id, failure(event_id, 1, FailureClass.INVALID))
+    await recovery.record([dead, dead])
+    assert dead.metadata.disposition is Disposition.POISON
+    assert rows(database_url) == [("quarantined", 1)]
+    (record,) = published(broker, "signal-events-quarantine", event_id)
+    assert record.headers == (*dead.headers, *metadata_headers(dead.metadata))
