@@ -86,9 +86,62 @@ def topics() -> None:
 
 @app.command()
 def connector() -> None:
-    """Apply the Debezium connector and wait until it runs."""
-    from signal_pipeline.broker.connector import apply_connector  # noqa: PLC0415
+    """Apply the Debezium connector, wait until it runs, show it."""
+    from signal_pipeline.commands.connector_table import show_connector  # noqa: PLC0415
 
     with _settings("connector") as settings:
-        apply_connector(settings)
-        typer.echo("outbox-connector is running")
+        show_connector(settings)
+
+
+@app.command("db-stats")
+def db_stats() -> None:
+    """Show rows, sizes and index use of the tables."""
+    from signal_pipeline.commands.database_tables import show_database  # noqa: PLC0415
+
+    with _settings("db-stats") as settings:
+        show_database(settings)
+
+
+@app.command("outbox-status")
+def outbox_status() -> None:
+    """Show what waits in the outbox, and the replication slot."""
+    from signal_pipeline.commands.database_tables import show_outbox  # noqa: PLC0415
+
+    with _settings("outbox-status") as settings:
+        show_outbox(settings)
+
+
+@app.command("kafka-topics")
+def kafka_topics() -> None:
+    """Show partitions, offsets and the lag of each group."""
+    from signal_pipeline.commands.kafka_tables import show_topics  # noqa: PLC0415
+
+    with _settings("kafka-topics") as settings:
+        show_topics(settings)
+
+
+@app.command("dlq-status")
+def dlq_status() -> None:
+    """Show dead letters not read yet, and the recorded ones."""
+    from signal_pipeline.commands.dead_letter_tables import show_status  # noqa: PLC0415
+
+    with _settings("dlq-status") as settings:
+        show_status(settings)
+
+
+@app.command("dlq-stats")
+def dlq_stats() -> None:
+    """Show the recovery statistics of replay-dlq."""
+    from signal_pipeline.commands.dead_letter_tables import show_statistics  # noqa: PLC0415
+
+    with _settings("dlq-stats") as settings:
+        show_statistics(settings)
+
+
+@app.command("dlq-metrics")
+def dlq_metrics() -> None:
+    """Show the metrics of the recovery as they are now."""
+    from signal_pipeline.commands.dead_letter_tables import show_metrics  # noqa: PLC0415
+
+    with _settings("dlq-metrics") as settings:
+        show_metrics(settings)

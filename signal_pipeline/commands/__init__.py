@@ -1,0 +1,1 @@
+"""What the command line does beyond starting parts: send, watch, audit, and show figures as tables."""
