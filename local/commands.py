@@ -54,8 +54,12 @@ def down(layout: Layout, *, quiet: bool = False) -> None:
     supervisor = registry.supervisor()
     if supervisor is not None:
         with suppress(control.SupervisorGone):
+            stopping = set()
             for change in control.request(layout, "down"):
-                if not quiet and change["state"] == "stopped":
+                # What did not run, a task that is done above all, needs no line.
+                if change["state"] == "stopping":
+                    stopping.add(change["service"])
+                elif change["service"] in stopping and not quiet:
                     console.show_change(change)
         stop_orphan(supervisor, signal.SIGTERM, _SUPERVISOR_STOP_SECONDS)
     elif not quiet and not registry.orphans():

@@ -1,5 +1,6 @@
 """What a person sees: a line for each change, a table at the end."""
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from local.logs import tail
 
 __all__ = ["OUT", "fail", "show_change", "show_log_end", "show_table"]
 
-OUT = Console(highlight=False, soft_wrap=True)
+# A pipe has no width; wide enough for the table keeps every address whole.
+OUT = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 _ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 _STYLES = {"ready": "green", "done": "green", "backoff": "yellow", "failed": "red", "stopped": "dim", "off": "dim"}
 _LOG_LINES = 15
+_NAME_WIDTH = 22  # of the longest name, detect-anomaly-trigger
 _MIB = 1024 * 1024
 
 
@@ -22,18 +25,21 @@ def show_change(change: dict[str, Any]) -> None:
     """Print a service's change of state, if a person waits for it."""
     name, state = change["service"], change["state"]
     if state in {"ready", "done"}:
-        OUT.print(f"  {name:<24}[green]{state}[/]{change['seconds']:>10.1f} s")
+        OUT.print(f"  {name:<{_NAME_WIDTH + 2}}[green]{state}[/]{change['seconds']:>10.1f} s")
     elif state in {"backoff", "failed"}:
-        OUT.print(f"  {name:<24}[{_STYLES[state]}]{state}[/]  {change['reason']}", markup=True)
+        OUT.print(f"  {name:<{_NAME_WIDTH + 2}}[{_STYLES[state]}]{state}[/]  {change['reason']}", markup=True)
     elif state == "stopped":
-        OUT.print(f"  {name:<24}stopped")
+        OUT.print(f"  {name:<{_NAME_WIDTH + 2}}stopped")
 
 
 def show_table(snapshots: Iterable[dict[str, Any]]) -> None:
     """Print one line per service: state, process, memory, restarts, address."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("component", "state", "pid", "memory", "restarts", "address"):
-        table.add_column(title, justify="right" if title in {"pid", "memory", "restarts"} else "left", no_wrap=True)
+    table.add_column("component", min_width=_NAME_WIDTH)
+    table.add_column("state", min_width=9)
+    for title in ("pid", "memory", "restarts"):
+        table.add_column(title, justify="right", min_width=8)
+    table.add_column("address", no_wrap=True)
     for each in snapshots:
         state = "off" if each["switched_off"] else each["state"]
         memory = f"{each['memory'] // _MIB} MiB" if each["memory"] else ""

@@ -127,7 +127,7 @@ install_jars() {
   say "downloading Kafka, Connect and Debezium with Maven (60 MB)"
   rm -rf "$partial"
   mkdir -p "$partial"
-  mvn -B -q -f local/kafka/pom.xml -Dlib="$PWD/$partial" validate || fail "Maven could not download the jars (see above)"
+  mvn -B -q -Dstyle.color=never -f local/kafka/pom.xml -Dlib="$PWD/$partial" validate || fail "Maven could not download the jars (see above)"
   (cd "$partial" && sha256sum --check --quiet --strict) <"$SUMS" \
     || fail "a downloaded file differs from $SUMS: do not use it; repeat, and if it stays, compare with the publisher's checksums"
   [[ $(find "$partial" -type f | wc -l) -eq $(wc -l <"$SUMS") ]] || fail "Maven resolved files that $SUMS does not list"

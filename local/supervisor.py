@@ -55,8 +55,8 @@ class Supervisor:
             self._units[name] = Unit(by_name[name], needs=needs, layout=layout, registry=registry, notify=self._publish)
 
     def snapshots(self) -> list[dict[str, Any]]:
-        """Return the state of every service, in starting order."""
-        return [self._snapshot(unit) for unit in self._units.values()]
+        """Return the state of every service, in the order of the table."""
+        return [self._snapshot(self._units[name]) for name in self._needs]
 
     async def up(self, names: Iterable[str]) -> AsyncIterator[dict[str, Any]]:
         """Start services with all they need, and yield each change until all serve.

@@ -77,6 +77,7 @@ def _binaries(data: Path) -> Path:
 def _prepare(settings: Settings, data: Path, binaries: Path, user: str | None) -> None:
     if not data.exists():
         _create_cluster(settings, data, binaries, user)
+    _remove_stale_lock(data)
     has_statements = any(
         (folder / "pg_stat_statements.so").exists() for folder in (binaries.parent / "lib", binaries.parent / "lib64")
     )
@@ -85,6 +86,20 @@ def _prepare(settings: Settings, data: Path, binaries: Path, user: str | None) -
     values = {"listen_addresses": "127.0.0.1", "port": settings.postgres_port, "socket_folder": "", "preload": preload}
     (data / "postgresql.conf").write_text(render("postgresql.conf", **values))
     (data / "pg_hba.conf").write_text(render("pg_hba.conf"))
+
+
+def _remove_stale_lock(data: Path) -> None:
+    """Remove the lock of a killed server whose process id a stranger has now, which PostgreSQL would take for a server.
+
+    A lock whose process is gone, PostgreSQL removes itself; one that a PostgreSQL holds is left alone.
+    """
+    lock = data / "postmaster.pid"
+    try:
+        command = Path(f"/proc/{lock.read_text().split()[0]}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError, IndexError):
+        return
+    if b"postgres" not in command:
+        lock.unlink()
 
 
 def _create_cluster(settings: Settings, data: Path, binaries: Path, user: str | None) -> None:

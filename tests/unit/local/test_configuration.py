@@ -1,5 +1,6 @@
 """What the local run renders for its components."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import yaml
 
 from local.components.monitoring import local_prometheus_config
 from local.components.pipeline import EMIT_TRIGGER
+from local.components.postgres import _remove_stale_lock
 from local.components.table import INFRASTRUCTURE, all_services
 from local.graph import start_layers, with_dependencies
 from local.layout import ROOT, Layout
@@ -76,3 +78,19 @@ def test_every_port_is_moved_by_the_setting_that_its_error_names(services: dict[
         for setting, port in service.ports.items():
             assert getattr(SETTINGS, setting.lower()) == port
             assert port > 20_000
+
+
+def test_the_lock_of_a_dead_server_whose_pid_a_stranger_has_is_removed(tmp_path: Path) -> None:
+    """After a reboot another program may have that process id, and PostgreSQL would take it for a running server."""
+    lock = tmp_path / "postmaster.pid"
+    lock.write_text(f"{os.getpid()}\n/data\n")
+    _remove_stale_lock(tmp_path)
+    assert not lock.exists()
+
+
+def test_any_other_lock_is_left_to_postgresql(tmp_path: Path) -> None:
+    """A lock whose process is gone is PostgreSQL's own to judge."""
+    lock = tmp_path / "postmaster.pid"
+    lock.write_text(f"{2**22 + 1}\n/data\n")  # above the largest process id that Linux gives
+    _remove_stale_lock(tmp_path)
+    assert lock.exists()
