@@ -82,6 +82,8 @@ class Recovery:
         Raises:
             PipelineError: nothing was recorded; the same letters must come again.
         """
+        # The same letter may be in a batch twice: one failure is one row and one record in quarantine.
+        letters = list({letter.metadata.id: letter for letter in letters}.values())
         known = await self._known(letters)
         rows = [self._row(letter, known) for letter in letters]
         # What was counted before was put into quarantine then: its offset was not committed, that is all.

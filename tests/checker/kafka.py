@@ -1,5 +1,6 @@
 """Reads topics from their beginning to their present end, with no consumer group and no commit."""
 
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from tests.checker.model import Headers, Position, RawRecord
 __all__ = ["read_topic"]
 
 _TIMEOUT_SECONDS = 30.0
+_BATCH_SECONDS = 0.1
 
 
 def read_topic(bootstrap: str, topic: str) -> tuple[RawRecord, ...]:
@@ -46,11 +48,11 @@ def _partitions(consumer: Any, topic: str) -> set[int]:
 
 
 def _records(consumer: Any, unfinished: set[int]) -> Iterator[RawRecord]:
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     while unfinished:
-        batch = consumer.consume(1000, timeout=_TIMEOUT_SECONDS)
-        if not batch:
-            raise TimeoutError(f"partitions {sorted(unfinished)} gave no record in {_TIMEOUT_SECONDS} s")
-        for message in batch:
+        # consume() waits for the whole number or the whole time, so the time is short.
+        for message in consumer.consume(1000, timeout=_BATCH_SECONDS):
+            deadline = time.monotonic() + _TIMEOUT_SECONDS
             error = message.error()
             if error is None:
                 yield _record(message)
@@ -58,6 +60,8 @@ def _records(consumer: Any, unfinished: set[int]) -> Iterator[RawRecord]:
                 unfinished.discard(message.partition())
             else:
                 raise KafkaException(error)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"partitions {sorted(unfinished)} gave no record in {_TIMEOUT_SECONDS} s")
 
 
 def _record(message: Any) -> RawRecord:
