@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 # The text format would carry a `_created` series beside every counter, which nothing reads.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 # Produce and database calls take 1 ms to some seconds; below and above that the exact value changes no decision.
 _CALL_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from prometheus_client import CollectorRegistry
+from starlette.routing import BaseRoute
 
 from signal_pipeline.domain.failures import Failure
 from signal_pipeline.domain.signals import Signal, signal_of
 from signal_pipeline.events.envelope import CloudEvent
 from signal_pipeline.observability.metrics import ProcessMetrics
 from signal_pipeline.roles.database import DatabaseFunction
+from signal_pipeline.roles.retention import Retention
 from signal_pipeline.settings import Settings
 from signal_pipeline.store.errors import StoreError
 from signal_pipeline.store.signals import store_signals
@@ -32,6 +34,11 @@ class ProcessSignal(DatabaseFunction):
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         super().__init__(settings, registry)
         self._metrics = ProcessMetrics(registry)
+        self._retention = Retention(self.pool, settings, registry)
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Return the route by which the schedule deletes old rows."""
+        return self._retention.routes()
 
     async def handle(self, events: Sequence[CloudEvent]) -> Sequence[Failure | None]:
         """Store the events that are signals; raises `StoreError` when none could be stored."""

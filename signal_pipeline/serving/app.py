@@ -57,6 +57,7 @@ class FunctionApp:
                 self._page.start()
                 await self._function.open()
                 self._open = True
+                get_logger().info("function_started", port=self._function.settings.port(self._function.name))
 
     async def close(self) -> None:
         """Close what `open` made."""

@@ -1,0 +1,42 @@
+"""Retention: deletes rows past their age when the schedule asks for it, so that a forgotten run fills nothing."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import timedelta
+
+from prometheus_client import CollectorRegistry, Counter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from signal_pipeline.serving.answers import json_response
+from signal_pipeline.settings import Settings
+from signal_pipeline.store.maintenance import purge
+from signal_pipeline.store.pool import Pool
+
+__all__ = ["Retention"]
+
+
+class Retention:
+    """The route `POST /purge`. Calling it again, or twice at once, deletes nothing twice.
+
+    Args:
+        pool: Connections of the role that hosts the route.
+        settings: `retention_seconds` is the age, by time of arrival.
+        registry: Where deleted rows are counted.
+    """
+
+    def __init__(self, pool: Pool, settings: Settings, registry: CollectorRegistry) -> None:
+        self._pool = pool
+        self._age = timedelta(seconds=settings.retention_seconds)
+        self._purged = Counter("purged_rows_total", "Rows deleted by retention.", ["table"], registry=registry)
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Return the route."""
+        return [Route("/purge", self._purge, methods=["POST"])]
+
+    async def _purge(self, _: Request) -> Response:
+        rows = asdict(await purge(self._pool, self._age))
+        for table, count in rows.items():
+            self._purged.labels(table).inc(count)
+        return json_response({"purged": rows, "older_than_seconds": self._age.total_seconds()})
