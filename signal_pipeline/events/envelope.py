@@ -6,6 +6,7 @@ has a lower-case alphanumeric name. An event carries JSON data, other bytes, or 
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from typing_extensions import TypedDict  # pydantic reads NotRequired only from 
 
 from signal_pipeline.domain.failures import Failure
 from signal_pipeline.errors import InvalidEvent, PayloadTooLarge
-from signal_pipeline.events.json_guard import check_value, dump_json, load_json
+from signal_pipeline.events.json_guard import MAX_DEPTH, check_value, dump_json, load_json
 
 __all__ = [
     "JSON_CONTENT_TYPE",
@@ -35,19 +36,18 @@ MAX_EXTENSIONS: Final = 64
 MAX_EXTENSION_BYTES: Final = 16 * 1024
 JSON_CONTENT_TYPE: Final = "application/json"
 
+# ASCII digits only: \d would match those of every script.
+_RFC3339: Final = "^[0-9]{4}(-[0-9]{2}){2}[Tt ][0-9]{2}(:[0-9]{2}){2}([.][0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 _Text = Annotated[
     str,
     StringConstraints(min_length=1, max_length=MAX_ATTRIBUTE_BYTES, pattern="^[^\x00-\x1f\x7f-\x9f]+$", strict=True),
 ]
-_Time = Annotated[
-    str,
-    StringConstraints(pattern=r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$", strict=True),
-]
-_ExtensionName = Annotated[str, StringConstraints(pattern="^[a-z0-9]{1,64}$")]
-_ExtensionText = Annotated[
-    str, StringConstraints(max_length=MAX_EXTENSION_BYTES, pattern="^[^\x00-\x1f\x7f-\x9f]*$", strict=True)
-]
+_Time = Annotated[str, StringConstraints(pattern=_RFC3339, strict=True)]
+_EXTENSION_NAME: Final = re.compile("[a-z0-9]{1,64}")
+_CONTROL_CHARACTER: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _INT32: Final = 2**31
+_LONGEST_CHARACTER: Final = 4  # bytes in UTF-8
+_INDEXED: Final = ("id", "source", "type", "subject")  # bounded in bytes, the others in characters
 _ATTRIBUTES: Final = frozenset(
     {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data", "data_base64"}
 )
@@ -67,8 +67,7 @@ class _Envelope(TypedDict, total=False):
     data_base64: NotRequired[str | None]
 
 
-_ENVELOPE: Final = TypeAdapter(_Envelope)
-_EXTENSIONS: Final = TypeAdapter(dict[_ExtensionName, _ExtensionText | bool | int | None])
+_ENVELOPE: Final = TypeAdapter(_Envelope).validator
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,19 +135,19 @@ def event_from_json(value: Any, *, plain: bool, max_bytes: int = MAX_EVENT_BYTES
     Raises:
         InvalidEvent: with the name of the attribute that is wrong.
     """
+    check_value(value, plain=plain, levels=MAX_DEPTH + 1)  # the envelope itself is one level above the data
     if not isinstance(value, dict):
         raise InvalidEvent("a CloudEvent is a JSON object", code="not_an_object")
-    if not plain:
-        check_value(value)
     envelope = _validated(value)
     data, data_base64 = envelope.get("data"), envelope.get("data_base64")
     if data_base64 is not None:
         if data is not None:
             raise InvalidEvent("an event has data or data_base64, not both", code="invalid_data")
         return _with_bytes(envelope, _decoded_base64(data_base64), max_bytes)
-    content_type = envelope.get("datacontenttype")
-    if "data" not in envelope or is_json_content_type(content_type):
-        return _with_json(envelope, data, plain=plain, max_bytes=max_bytes) if "data" in envelope else _event(envelope)
+    if "data" not in envelope:
+        return _event(envelope)
+    if is_json_content_type(envelope.get("datacontenttype")):
+        return _event(envelope, data=data, data_json=_bounded(dump_json(data), max_bytes))
     # Text of another media type travels as a JSON string; anything else is JSON by nature.
     raw = data.encode() if isinstance(data, str) else dump_json(data)
     return _with_bytes(envelope, raw, max_bytes)
@@ -161,7 +160,7 @@ def event_from_attributes(
 
     Args:
         attributes: Attributes by name; `datacontenttype` as the transport's content type gave it.
-        body: The data as it travelled; None or empty means no data.
+        body: The data as it travelled; None or empty means no data, which is all that binary mode can say of it.
         max_bytes: Largest data.
 
     Raises:
@@ -171,37 +170,34 @@ def event_from_attributes(
         if name in attributes:
             raise InvalidEvent(f"{name} is not an attribute in binary mode", code="invalid_data")
     envelope = _validated(attributes)
-    return _with_bytes(envelope, body, max_bytes) if body else _event(envelope)
+    return _with_bytes(envelope, body or b"", max_bytes)
 
 
 def _validated(value: Mapping[str, Any]) -> _Envelope:
     try:
-        return _ENVELOPE.validate_python(value)
+        envelope: _Envelope = _ENVELOPE.validate_python(value)
     except ValidationError as exc:
         raise _invalid_attribute(exc) from None
+    return envelope
 
 
 def _invalid_attribute(exc: ValidationError) -> InvalidEvent:
     # The message names the attribute and the rule, never the value: it may be long, or a secret.
     error = exc.errors(include_url=False, include_input=False, include_context=False)[0]
-    name = str(error["loc"][0]) if error["loc"] else "event"
-    known = name if name.isascii() and name.isalnum() and len(name) <= MAX_ATTRIBUTE_BYTES else "an extension"
+    name = error["loc"][0] if error["loc"] else "event"
     rule = "has a character that is not allowed" if error["type"] == "string_pattern_mismatch" else error["msg"]
-    return InvalidEvent(f"{known}: {rule}", code="invalid_attribute")
-
-
-def _with_json(envelope: _Envelope, data: Any, *, plain: bool, max_bytes: int) -> CloudEvent:
-    if isinstance(data, dict | list):
-        check_value(data, plain=plain)
-    return _event(envelope, data=data, data_json=_bounded(dump_json(data), max_bytes))
+    return InvalidEvent(f"{name}: {rule}", code="invalid_attribute")
 
 
 def _with_bytes(envelope: _Envelope, raw: bytes, max_bytes: int) -> CloudEvent:
+    if not raw:
+        return _event(envelope)
     if not is_json_content_type(envelope.get("datacontenttype")):
         return _event(envelope, data_bytes=_bounded(raw, max_bytes))
     value, plain = load_json(_bounded(raw, max_bytes))
     check_value(value, plain=plain)
-    return _event(envelope, data=value, data_json=raw if plain else dump_json(value))
+    # Bounded again: 1e5 is written as 100000.0, and every later reader holds the longer text to the same limit.
+    return _event(envelope, data=value, data_json=_bounded(dump_json(value), max_bytes))
 
 
 def _bounded(raw: bytes, max_bytes: int) -> bytes:
@@ -220,8 +216,10 @@ def _decoded_base64(text: str) -> bytes:
 def _event(
     envelope: _Envelope, *, data: Any = None, data_json: bytes | None = None, data_bytes: bytes | None = None
 ) -> CloudEvent:
-    for name in ("id", "source", "type", "subject"):
-        _check_byte_length(name, envelope.get(name))
+    for name in _INDEXED:
+        text: Any = envelope.get(name)
+        if text is not None and not text.isascii() and len(text.encode()) > MAX_ATTRIBUTE_BYTES:
+            raise InvalidEvent(f"{name}: longer than {MAX_ATTRIBUTE_BYTES} bytes", code="invalid_attribute")
     return CloudEvent(
         id=envelope["id"],
         source=envelope["source"],
@@ -237,11 +235,6 @@ def _event(
     )
 
 
-def _check_byte_length(name: str, value: Any) -> None:
-    if isinstance(value, str) and not value.isascii() and len(value.encode()) > MAX_ATTRIBUTE_BYTES:
-        raise InvalidEvent(f"{name}: longer than {MAX_ATTRIBUTE_BYTES} bytes", code="invalid_attribute")
-
-
 def _instant(text: str | None) -> datetime | None:
     if text is None:
         return None
@@ -252,17 +245,24 @@ def _instant(text: str | None) -> datetime | None:
 
 
 def _extensions(envelope: _Envelope) -> dict[str, str | int | bool]:
-    extra = {name: value for name, value in envelope.items() if name not in _ATTRIBUTES}
-    if not extra:
-        return {}
+    extra: dict[str, Any] = {name: value for name, value in envelope.items() if name not in _ATTRIBUTES}
     if len(extra) > MAX_EXTENSIONS:
         raise InvalidEvent(f"more than {MAX_EXTENSIONS} extension attributes", code="invalid_attribute")
-    try:
-        checked = _EXTENSIONS.validate_python(extra, strict=True)
-    except ValidationError as exc:
-        raise _invalid_attribute(exc) from None
-    present = {name: value for name, value in checked.items() if value is not None}
-    for name, value in present.items():
-        if isinstance(value, int) and not -_INT32 <= value < _INT32:
-            raise InvalidEvent(f"{name}: an integer attribute has 32 bits", code="invalid_attribute")
-    return present
+    for name, value in extra.items():
+        # A name that is not allowed is not repeated: it is the sender's text, of any length.
+        if not _EXTENSION_NAME.fullmatch(name):
+            raise InvalidEvent("an extension's name is 1 to 64 lower-case letters and digits", code="invalid_attribute")
+        fault = _extension_fault(value)
+        if fault:
+            raise InvalidEvent(f"{name}: {fault}", code="invalid_attribute")
+    return {name: value for name, value in extra.items() if value is not None}
+
+
+def _extension_fault(value: Any) -> str | None:
+    if isinstance(value, str):
+        if len(value) * _LONGEST_CHARACTER > MAX_EXTENSION_BYTES and len(value.encode()) > MAX_EXTENSION_BYTES:
+            return f"longer than {MAX_EXTENSION_BYTES} bytes"
+        return "has a character that is not allowed" if _CONTROL_CHARACTER.search(value) else None
+    if isinstance(value, int):
+        return None if -_INT32 <= value < _INT32 else "an integer attribute has 32 bits"
+    return None if value is None else "is text, a boolean or an integer"

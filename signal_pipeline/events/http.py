@@ -26,7 +26,6 @@ from signal_pipeline.events.json_guard import load_json
 __all__ = [
     "BATCH_CONTENT_TYPE",
     "MAX_BATCH_EVENTS",
-    "MAX_BODY_BYTES",
     "STRUCTURED_CONTENT_TYPE",
     "Mode",
     "Request",
@@ -36,7 +35,6 @@ __all__ = [
 
 STRUCTURED_CONTENT_TYPE: Final = "application/cloudevents+json"
 BATCH_CONTENT_TYPE: Final = "application/cloudevents-batch+json"
-MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 MAX_BATCH_EVENTS: Final = 10_000
 # A structured event may need this much beyond its data: attributes, escapes and white space.
 _ENVELOPE_ROOM: Final = 128 * 1024
@@ -157,14 +155,12 @@ def _label(value: Any) -> str | None:
 def _binary(headers: Sequence[tuple[str, str]], body: bytes, max_bytes: int) -> CloudEvent:
     attributes: dict[str, Any] = {}
     for name, value in headers:
-        if name == "content-type":
-            attributes["datacontenttype"] = value
-        if not name.startswith(_PREFIX):
+        if name != "content-type" and not name.startswith(_PREFIX):
             continue
-        attribute = name.removeprefix(_PREFIX)
+        attribute = "datacontenttype" if name == "content-type" else name.removeprefix(_PREFIX)
         if attribute in attributes:
             raise InvalidEvent(f"{attribute[:64]}: the header stands twice", code="invalid_attribute")
-        attributes[attribute] = _header_text(attribute, value)
+        attributes[attribute] = value if name == "content-type" else _header_text(attribute, value)
     return event_from_attributes(attributes, body, max_bytes=max_bytes)
 
 
