@@ -93,6 +93,38 @@ def connector() -> None:
         show_connector(settings)
 
 
+@app.command()
+def load(
+    count: Annotated[int, typer.Option(min=1, help="signals")] = 1000,
+    batch: Annotated[int, typer.Option(min=1, max=10_000, help="signals of one request")] = 100,
+    rate: Annotated[float | None, typer.Option(min=0.1, help="signals a second; as fast as possible without")] = None,
+) -> None:
+    """Send signals of a source of their own and check what becomes of them."""
+    from signal_pipeline.commands.load import LoadPlan, run_load  # noqa: PLC0415
+
+    with _settings("load") as settings:
+        if not run_load(settings, LoadPlan(count=count, batch=batch, rate=rate)):
+            raise typer.Exit(1)
+
+
+@app.command()
+def emit(
+    kind: Annotated[str, typer.Option("--type", help="what happened")] = "click",
+    source: Annotated[str, typer.Option(help="where")] = "web",
+    user: Annotated[str | None, typer.Option(help="whose signal it is")] = None,
+    data: Annotated[str | None, typer.Option(help="payload as JSON text")] = None,
+    event_id: Annotated[str | None, typer.Option("--id", help="id; a new UUID without")] = None,
+    count: Annotated[int, typer.Option(min=1, help="events")] = 1,
+    mode: Annotated[str, typer.Option(help="binary or structured")] = "binary",
+) -> None:
+    """Send an event and print its id."""
+    from signal_pipeline.commands.emit_events import Message, emit_events  # noqa: PLC0415
+
+    with _settings("emit-client") as settings:
+        message = Message(type=kind, source=source, user=user, data=data, event_id=event_id, mode=mode)
+        emit_events(settings, message, count=count)
+
+
 @app.command("db-stats")
 def db_stats() -> None:
     """Show rows, sizes and index use of the tables."""
