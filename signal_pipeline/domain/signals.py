@@ -28,7 +28,9 @@ MAX_TEXT_BYTES: Final = 256  # as the CHECK constraints of table signals
 PLAIN_RECORD_TYPE: Final = "dev.knative.kafka.event"
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+_TIME: Final = re.compile(
+    "[0-9]{4}(-[0-9]{2}){2}[Tt ][0-9]{2}(:[0-9]{2}){2}([.][0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 # Added by the transport on the way; they differ between deliveries of the same event, so they are not part of it.
 _TRANSPORT: Final = re.compile(r"knativekafka(partition|offset)|knativearrivaltime|knativeerror.*|dlq.*")
 
@@ -196,13 +198,23 @@ def _time_of(value: Any, default: datetime) -> datetime | None:
 
 def _checked(signal: Signal) -> Signal | Failure:
     """Refuse what a CHECK constraint of table signals would refuse, before it reaches a batch."""
-    session = signal.payload.get("session_id") if isinstance(signal.payload, dict) else None
-    texts = {"user_id": signal.user_id, "source": signal.source, "type": signal.type, "session_id": session}
+    texts = {
+        "user_id": signal.user_id,
+        "source": signal.source,
+        "type": signal.type,
+        "session_id": _session_text(signal.payload),
+    }
     for name, text in texts.items():
         # A character has at most four bytes: most texts need no encoding to be known as short.
-        if isinstance(text, str) and len(text) * 4 > MAX_TEXT_BYTES and len(text.encode()) > MAX_TEXT_BYTES:
+        if text is not None and len(text) * 4 > MAX_TEXT_BYTES and len(text.encode()) > MAX_TEXT_BYTES:
             return _invalid("text_too_long", f"{name} is longer than {MAX_TEXT_BYTES} bytes")
     return signal
+
+
+def _session_text(payload: Any) -> str | None:
+    """Return what PostgreSQL makes of `payload ->> 'session_id'`: the text of a value of any type."""
+    session = payload.get("session_id") if isinstance(payload, dict) else None
+    return session if session is None or isinstance(session, str) else json.dumps(session, ensure_ascii=False)
 
 
 def _invalid(code: str, detail: str) -> Failure:
