@@ -34,13 +34,14 @@ from signal_pipeline.trigger.breaker import Breaker
 from signal_pipeline.trigger.loads import Load, next_healthy_load, next_probe, next_troubled_load
 from signal_pipeline.trigger.manifest import KafkaTrigger
 from signal_pipeline.trigger.partition import Partition, TopicPartitionKey
-from signal_pipeline.trigger.pending import Fate, Pending, judge
+from signal_pipeline.trigger.pending import Fate, Pending, judge, must_wait
 from signal_pipeline.trigger.sampled_log import SampledLog
 from signal_pipeline.trigger.verdicts import Answer
 
 __all__ = ["DeadLetters", "Dispatcher", "Subscriber"]
 
 BREAKER_PAUSE_SECONDS: Final = 10.0
+_TICK_SECONDS: Final = 0.0005
 _SPLITS: Final = frozenset({TriggerAction.DEAD_LETTER, TriggerAction.RETRY_BOUNDED})
 # Max event age never expires these: they are not the event's fault, however long they last.
 _NEVER_EXPIRE: Final = frozenset({FailureClass.DEPENDENCY, FailureClass.OVERLOAD, FailureClass.ENDPOINT})
@@ -234,7 +235,7 @@ class Dispatcher:
         asked = 0.0
         for group in groups:
             asked = max(asked, await self._deliver(group))
-            if any(_must_wait(one) for one in group):
+            if any(must_wait(one) for one in group):
                 break  # later events must not overtake earlier ones that could not even be tried
         return asked
 
@@ -270,21 +271,24 @@ class Dispatcher:
             await self._dead_letters.write(doomed)
 
     def _come_back(self) -> None:
+        """Pump again when the next delivery is due; one that waits for a free slot is started when a delivery ends."""
         if self._timer is not None:
             self._timer.cancel()
-        loop = asyncio.get_running_loop()
-        due = [self._due(one) for one in self.partitions.values() if one.buffer and not one.delivering]
-        times = [one for one in due if one > loop.time()]
-        self._timer = loop.call_at(min(times), self._pump) if times and min(times) != float("inf") else None
+            self._timer = None
+        due = [self._due(one) for one in self.partitions.values() if one.buffer and self._startable(one)]
+        if due and (moment := min(due)) != float("inf"):
+            # Never in the past: a moment that passed since the partitions were looked at must not be lost.
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(max(moment, loop.time() + _TICK_SECONDS), self._pump)
+
+    def _startable(self, partition: Partition) -> bool:
+        if partition.delivering:
+            return False
+        if self._breaker.is_open:
+            return not self._tasks
+        return not self._troubled if partition.failures else self._healthy < self._trigger.in_flight
 
     def _due(self, partition: Partition) -> float:
         if self._breaker.is_open:
             return self._probe_at
         return max(partition.retry_at, partition.waiting_since + self._trigger.batch_window_seconds)
-
-
-def _must_wait(pending: Pending) -> bool:
-    failure = pending.failure
-    if pending.fate is not Fate.WAITING or failure is None:
-        return False
-    return failure.policy.trigger in {TriggerAction.HOLD, TriggerAction.RETRY_IN_PLACE}

@@ -16,7 +16,7 @@ from signal_pipeline.domain.dead_letters import Disposition, disposition_of
 from signal_pipeline.domain.failures import Failure, FailureClass, TriggerAction
 from signal_pipeline.events.kafka import KafkaRecord
 
-__all__ = ["Fate", "Pending", "judge"]
+__all__ = ["Fate", "Pending", "judge", "must_wait"]
 
 _CONTENTION_TRIES: Final = 10
 # Header names, framing and attributes that a record gains as JSON, roughly.
@@ -110,3 +110,11 @@ def judge(pending: Pending, failure: Failure | None, *, now: datetime, max_attem
                 pending.failure = replace(failure, failure_class=FailureClass.DEPENDENCY)
         case TriggerAction.HOLD:
             pending.contentions = 0
+
+
+def must_wait(pending: Pending) -> bool:
+    """Tell whether the record failed in a way that the next record would, too."""
+    failure = pending.failure
+    if pending.fate is not Fate.WAITING or failure is None:
+        return False
+    return failure.policy.trigger in {TriggerAction.HOLD, TriggerAction.RETRY_IN_PLACE}

@@ -1,0 +1,327 @@
+"""What becomes of records, by what the function answers. The function is a real HTTP server that misbehaves."""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+
+import orjson
+import pytest
+from aiohttp import web
+
+from signal_pipeline.domain.dead_letters import Disposition
+from signal_pipeline.domain.failures import FailureClass
+from signal_pipeline.trigger import dispatch
+from signal_pipeline.trigger.manifest import KafkaTrigger
+from tests.unit.trigger.conftest import TRIGGER, Bench, event_id
+
+NAMES = [f"e{number}" for number in range(20)]
+
+
+def results(*failed: tuple[int, int, str]) -> web.Response:
+    """Return a 207 that lists failures by index, status and class."""
+    body = {"results": [{"index": i, "status": status, "class": name, "code": "c"} for i, status, name in failed]}
+    return web.Response(status=207, body=orjson.dumps(body))
+
+
+async def test_durable_events_are_committed_and_landed_once(bench: Bench) -> None:
+    """A batch that succeeds is resolved as a whole."""
+    bench.send(0, NAMES)
+    await bench.until(lambda: bench.commit(0) == len(NAMES))
+    assert bench.function.landed == Counter(NAMES)
+    assert bench.letters.written == []
+
+
+async def test_nothing_is_committed_before_the_answer(bench: Bench) -> None:
+    """While the function works, the offset stays."""
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def wait(ids: list[str]) -> web.StreamResponse:
+        asked.set()
+        await answer.wait()
+        return await bench.function.succeed(ids)
+
+    bench.function.reply = wait
+    bench.send(0, NAMES)
+    await asked.wait()
+    assert bench.commit(0) == 0
+    answer.set()
+    await bench.until(lambda: bench.commit(0) == len(NAMES))
+
+
+async def test_a_batch_verdict_dead_letters_exactly_the_poison(bench: Bench) -> None:
+    """Listed invalid and rejected events are dead-lettered at once, the others land once."""
+
+    async def verdicts(ids: list[str]) -> web.StreamResponse:
+        bench.function.landed.update(one for one in ids if one not in {"e3", "e7"})
+        return results(
+            *((ids.index(one), 422, kind) for one, kind in (("e3", "invalid"), ("e7", "rejected")) if one in ids)
+        )
+
+    bench.function.reply = verdicts
+    bench.send(0, NAMES)
+    await bench.until(lambda: bench.commit(0) == len(NAMES))
+    assert bench.letters.ids == ["e3", "e7"]
+    assert [one.disposition for one in bench.letters.written] == [Disposition.POISON, Disposition.REJECTED]
+    assert bench.function.landed == Counter(set(NAMES) - {"e3", "e7"})
+
+
+@pytest.mark.parametrize("status", [400, 413, 422, 500])
+async def test_a_batch_that_fails_whole_is_split_until_the_culprit_stands_alone(bench: Bench, status: int) -> None:
+    """Neighbours of a culprit land exactly once; the culprit alone is dead-lettered."""
+
+    async def whole(ids: list[str]) -> web.StreamResponse:
+        return web.Response(status=status) if "e13" in ids else await bench.function.succeed(ids)
+
+    bench.function.reply = whole
+    bench.send(0, NAMES)
+    await bench.until(lambda: bench.commit(0) == len(NAMES))
+    assert bench.letters.ids == ["e13"]
+    assert bench.function.landed == Counter(set(NAMES) - {"e13"})
+    # Attempts count only when the event stood alone: 3 for `unexpected`, 1 for what can never work.
+    assert bench.letters.written[0].attempts == (3 if status == 500 else 1)
+
+
+async def test_a_function_that_takes_no_batches_gets_single_events(bench: Bench) -> None:
+    """415 to a batch is no verdict on the events; from then on they go one by one."""
+
+    async def single(ids: list[str]) -> web.StreamResponse:
+        return web.Response(status=415) if len(ids) > 1 else await bench.function.succeed(ids)
+
+    bench.function.reply = single
+    bench.send(0, NAMES)
+    await bench.until(lambda: bench.commit(0) == len(NAMES))
+    assert bench.function.landed == Counter(NAMES)
+    assert sum(len(ids) > 1 for ids in bench.function.requests) == 1
+    assert bench.letters.written == []
+
+
+async def unavailable(_: list[str]) -> web.StreamResponse:
+    """Answer that a dependency is down."""
+    return web.Response(status=503, headers={"Retry-After": "0"})
+
+
+async def limited(_: list[str]) -> web.StreamResponse:
+    """Answer that there are too many requests."""
+    return web.Response(status=429)
+
+
+async def redirect(_: list[str]) -> web.StreamResponse:
+    """Answer with another address, here the same one: following it would loop."""
+    return web.Response(status=307, headers={"Location": "/"})
+
+
+async def absent(_: list[str]) -> web.StreamResponse:
+    """Answer that there is nothing here."""
+    return web.Response(status=404)
+
+
+async def unauthorized(_: list[str]) -> web.StreamResponse:
+    """Answer that the token is wrong."""
+    return web.Response(status=401)
+
+
+async def hang(_: list[str]) -> web.StreamResponse:
+    """Answer long after the trigger's timeout."""
+    await asyncio.sleep(30)
+    return web.Response()
+
+
+@pytest.mark.parametrize("misbehaviour", [unavailable, limited, redirect, absent, unauthorized, hang])
+async def test_what_is_not_the_events_fault_never_dead_letters(bench: Bench, misbehaviour: object) -> None:
+    """However often it fails, the partition waits; when it works again, everything lands once and the DLQ is empty."""
+    bench.function.reply = misbehaviour  # type: ignore[assignment]
+    bench.send(0, NAMES)
+    tries = 2 if misbehaviour is hang else TRIGGER.max_attempts + 3
+    await bench.until(lambda: len(bench.function.requests) > tries)
+    assert bench.commit(0) == 0
+    bench.function.reply = bench.function.succeed
+    await bench.until(lambda: bench.commit(0) == len(NAMES))
+    assert bench.letters.written == []
+    assert bench.function.landed == Counter(NAMES)
+
+
+async def test_a_connection_that_breaks_is_tried_again(bench: Bench) -> None:
+    """A reset says nothing about the events: they are delivered again."""
+    resets = 0
+
+    async def reset(ids: list[str]) -> web.StreamResponse:
+        nonlocal resets
+        resets += 1
+        if resets <= 5:
+            raise ConnectionResetError
+        return await bench.function.succeed(ids)
+
+    bench.function.reply = reset
+    bench.send(0, NAMES)
+    await bench.until(lambda: bench.commit(0) == len(NAMES))
+    assert bench.function.landed == Counter(NAMES)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"results":[{"index":99,"status":400}]}'])
+async def test_an_unreadable_verdict_is_no_success(bench: Bench, body: bytes) -> None:
+    """A 207 that makes no sense resolves nothing: bounded attempts, then the dead-letter topic."""
+
+    async def nonsense(_: list[str]) -> web.StreamResponse:
+        return web.Response(status=207, body=body)
+
+    bench.function.reply = nonsense
+    bench.send(0, ["a", "b"])
+    await bench.until(lambda: bench.commit(0) == 2)
+    assert sorted(bench.letters.ids) == ["a", "b"]
+    assert {one.disposition for one in bench.letters.written} == {Disposition.EXHAUSTED}
+
+
+async def test_retry_after_is_obeyed(bench: Bench) -> None:
+    """The next delivery comes no earlier than the function asked for."""
+    loop, times = asyncio.get_running_loop(), list[float]()
+
+    async def later(ids: list[str]) -> web.StreamResponse:
+        times.append(loop.time())
+        if len(times) == 1:
+            return web.Response(status=503, headers={"Retry-After": "1"})
+        return await bench.function.succeed(ids)
+
+    bench.function.reply = later
+    bench.send(0, ["a"])
+    await bench.until(lambda: bench.commit(0) == 1)
+    assert times[1] - times[0] >= 1
+
+
+async def test_contention_becomes_a_dependency_after_ten_tries_and_never_dead_letters(bench: Bench) -> None:
+    """Conflicts are tried again in place; the event lands when they end."""
+    tries = 0
+
+    async def conflict(ids: list[str]) -> web.StreamResponse:
+        nonlocal tries
+        tries += 1
+        return results((0, 503, "contention")) if tries <= 12 else await bench.function.succeed(ids)
+
+    bench.function.reply = conflict
+    bench.send(0, ["a"])
+    await bench.until(lambda: bench.commit(0) == 1)
+    assert bench.letters.written == []
+
+
+async def test_an_unavailable_dead_letter_topic_stops_the_partition_and_skips_nothing(bench: Bench) -> None:
+    """The poison's offset stays uncommitted until its dead letter is acknowledged; the function is not asked again."""
+
+    async def poison(_: list[str]) -> web.StreamResponse:
+        return results((0, 400, "invalid"))
+
+    bench.function.reply = poison
+    bench.letters.available = False
+    bench.send(0, ["bad"])
+    await bench.until(lambda: bench.letters.refusals > 3)
+    assert bench.commit(0) == 0
+    bench.letters.available = True
+    await bench.until(lambda: bench.commit(0) == 1)
+    assert bench.letters.ids == ["bad"]
+    assert len(bench.function.requests) == 1
+
+
+async def test_a_failing_partition_blocks_no_other(bench: Bench) -> None:
+    """While one partition's events time out, the others' land."""
+
+    async def slow_zero(ids: list[str]) -> web.StreamResponse:
+        return await (hang(ids) if any(one.startswith("slow") for one in ids) else bench.function.succeed(ids))
+
+    bench.function.reply = slow_zero
+    bench.send(0, ["slow1", "slow2"])
+    bench.send(1, NAMES)
+    await bench.until(lambda: bench.commit(1) == len(NAMES))
+    bench.send(1, NAMES, start=len(NAMES))
+    bench.send(2, NAMES)
+    await bench.until(lambda: bench.commit(1) == 2 * len(NAMES) and bench.commit(2) == len(NAMES))
+    assert bench.commit(0) == 0
+
+
+async def test_order_within_a_partition_is_kept_while_it_backs_off(bench: Bench) -> None:
+    """Later events of a partition are not delivered before an earlier one that must wait."""
+    down = True
+
+    async def flaky(ids: list[str]) -> web.StreamResponse:
+        return await (unavailable(ids) if down else bench.function.succeed(ids))
+
+    bench.function.reply = flaky
+    bench.send(0, ["a"])
+    await bench.until(lambda: len(bench.function.requests) > 1)
+    bench.send(0, ["b"], start=1)
+    down = False
+    await bench.until(lambda: bench.commit(0) == 2)
+    assert list(bench.function.landed) == ["a", "b"]
+
+
+async def test_a_revoked_partition_commits_only_what_is_resolved(bench: Bench) -> None:
+    """What is in flight when the wait ends belongs to the next owner."""
+    asked = asyncio.Event()
+
+    async def first_lands(ids: list[str]) -> web.StreamResponse:
+        if ids == ["a"]:
+            return await bench.function.succeed(ids)
+        asked.set()
+        return await hang(ids)
+
+    bench.function.reply = first_lands
+    bench.send(0, ["a"])
+    await bench.until(lambda: bench.commit(0) == 1)
+    bench.send(0, ["b", "c"], start=1)
+    await asked.wait()
+    assert await bench.dispatcher.revoked([("signal-events", 0)], wait_seconds=0.05) == {("signal-events", 0): 1}
+    bench.function.reply = bench.function.succeed
+    bench.dispatcher.received([])
+    assert bench.dispatcher.partitions == {}
+
+
+async def test_a_revoked_partition_waits_for_what_is_in_flight(bench: Bench) -> None:
+    """A delivery that ends in time is committed, and nothing is delivered twice."""
+    asked = asyncio.Event()
+
+    async def slowly(ids: list[str]) -> web.StreamResponse:
+        asked.set()
+        await asyncio.sleep(0.1)
+        return await bench.function.succeed(ids)
+
+    bench.function.reply = slowly
+    bench.send(0, NAMES)
+    await asked.wait()
+    offsets = await bench.dispatcher.revoked([("signal-events", 0)], wait_seconds=10)
+    assert offsets == {("signal-events", 0): len(NAMES)}
+
+
+async def test_the_breaker_keeps_a_topic_from_draining_into_the_dlq(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When nearly all of 1,000 events fail as rejected, only what came before the breaker opened is dead-lettered."""
+    monkeypatch.setattr(dispatch, "BREAKER_PAUSE_SECONDS", 0.5)
+    names = [f"n{number}" for number in range(1000)]
+
+    async def broken(ids: list[str]) -> web.StreamResponse:
+        return results(*((index, 422, "rejected") for index in range(len(ids))))
+
+    bench.function.reply = broken
+    bench.send(0, names)
+    # 100 and 100 events fail and the breaker opens; then it asks with one event at a time.
+    await bench.until(lambda: len(bench.function.requests) >= 4)
+    assert [len(ids) for ids in bench.function.requests[:4]] == [100, 100, 1, 1]
+    assert len(bench.letters.written) <= 200
+    assert bench.letters.written[-1].failure is not None
+    assert bench.letters.written[-1].failure.failure_class is FailureClass.REJECTED
+
+
+class TestMaxEventAge:
+    """Events that are too old."""
+
+    @pytest.fixture
+    def trigger(self) -> KafkaTrigger:
+        """A trigger that delivers nothing older than a minute."""
+        return replace(TRIGGER, max_event_age_seconds=60.0)
+
+    async def test_an_old_event_expires_and_a_fresh_one_lands(self, bench: Bench) -> None:
+        """The age counts from the broker's timestamp."""
+        bench.send(0, ["old"], timestamp_ms=1_000)
+        bench.send(0, ["fresh"], start=1)
+        await bench.until(lambda: bench.commit(0) == 2)
+        assert [(event_id(one.record), one.disposition) for one in bench.letters.written] == [
+            ("old", Disposition.EXPIRED)
+        ]
+        assert bench.function.landed == Counter(["fresh"])
