@@ -67,7 +67,9 @@ POLICIES: dict[FailureClass, Policy] = {
     FailureClass.OVERLOAD: Policy(
         status=429, trigger=TriggerAction.HOLD, replay=ReplayAction.SCHEDULE, retry_after_seconds=1
     ),
-    FailureClass.ENDPOINT: Policy(status=503, trigger=TriggerAction.HOLD, replay=ReplayAction.SCHEDULE),
+    FailureClass.ENDPOINT: Policy(
+        status=503, trigger=TriggerAction.HOLD, replay=ReplayAction.SCHEDULE, retry_after_seconds=5
+    ),
     FailureClass.UNEXPECTED: Policy(status=500, trigger=TriggerAction.RETRY_BOUNDED, replay=ReplayAction.SCHEDULE),
 }
 
