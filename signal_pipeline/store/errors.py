@@ -28,7 +28,7 @@ class StoreError(PipelineError):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.detail, code=failure.code)
         self.failure = failure
-        self.retry_after_seconds = failure.policy.retry_after_seconds or 0
+        self.retry_after_seconds = failure.policy.retry_after_seconds
 
 
 @contextmanager

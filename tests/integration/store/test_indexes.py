@@ -45,10 +45,9 @@ INDEXES = {
     },
 }
 
-SIGNALS = 240_000
 # Ten days of signals, one anomaly for every fourth, confirmed but for the newest hundredth. A few are late, a few
 # come from the future.
-GENERATED = f"""
+GENERATED = """
 SELECT setseed(0.5);
 
 INSERT INTO signals (id, user_id, source, type, event_ts, ingest_ts, payload)
@@ -57,13 +56,13 @@ SELECT
     'user_' || ceil(random() * 1000),
     (ARRAY['web', 'mobile', 'api'])[n % 3 + 1],
     (ARRAY['login', 'purchase', 'click', 'api_call'])[ceil(random() * 4)],
-    now() - interval '10 days' * ({SIGNALS} - n) / {SIGNALS}
+    now() - interval '10 days' * (200000 - n) / 200000
     - CASE WHEN n % 1000 = 0 THEN interval '1 hour' WHEN n % 1000 = 1 THEN -interval '1 hour' ELSE '0' END,
-    now() - interval '10 days' * ({SIGNALS} - n) / {SIGNALS},
+    now() - interval '10 days' * (200000 - n) / 200000,
     jsonb_build_object(
         'session_id', 'sess_' || floor(10000 + random() * 90000), 'data', 'sample_data_' || ceil(random() * 100)
     )
-FROM generate_series(1, {SIGNALS}) AS n;
+FROM generate_series(1, 200000) AS n;
 
 INSERT INTO anomalies (id, user_id, anomaly_type, severity, detection_ts, signal_event_id, context)
 SELECT
@@ -86,7 +85,7 @@ SELECT
 FROM anomalies ORDER BY detection_ts;
 """
 
-SOME_SIGNAL = "00000000-0000-0000-0000-000000120000"
+SOME_SIGNAL = "00000000-0000-0000-0000-000000100000"
 HOUR = timedelta(hours=1)
 SERVED = [
     ("signals_exist", {"ids": [SOME_SIGNAL]}, "signals_pkey"),

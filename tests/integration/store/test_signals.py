@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from psycopg import AsyncConnection
 
 from signal_pipeline.domain.failures import FailureClass
-from signal_pipeline.domain.signals import Signal
 from signal_pipeline.store.pool import Pool
 from signal_pipeline.store.signals import signals_exist, store_signals
 from signal_pipeline.store.upsert import Outcome
@@ -190,13 +189,13 @@ VERSIONS = st.lists(
 
 
 @given(versions=VERSIONS, data=st.data())
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_split_into_batches_ends_as_one_by_one(
     pool: Pool, make_signal: Any, fetch: Any, versions: list[tuple[UUID, Stored]], data: st.DataObject
 ) -> None:
     """Whatever versions arrive, in whatever batches, the rows are those of applying them one by one."""
     fetch("TRUNCATE signals, superseded_signals CASCADE")
-    signals: list[Signal] = [
+    signals = [
         make_signal(signal_id, source=version.source, minutes=version.minutes, payload_json=version.content)
         for signal_id, version in versions
     ]

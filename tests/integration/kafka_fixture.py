@@ -1,0 +1,128 @@
+"""A private Kafka broker for the integration tests, started by the local run, and topics of each test's own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from local.layout import ROOT
+from signal_pipeline.broker.admin import wait_for_broker
+from signal_pipeline.events.kafka import KafkaRecord
+from signal_pipeline.settings import Settings
+
+OFFSET = 32_000
+_REQUEST_SECONDS = 20.0
+
+
+class KafkaBroker:
+    """A running broker.
+
+    Attributes:
+        settings: Settings of the product with this broker's address.
+        state: State folder of the local run that owns it.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.settings = Settings(_env_file=None, port_offset=OFFSET)
+        self._numbers = count(1)
+
+    def local(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the local run against this broker."""
+        return subprocess.run(
+            [sys.executable, "-m", "local", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "PORT_OFFSET": str(OFFSET), "STATE_DIR": str(self.state)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def admin(self) -> AdminClient:
+        """Return an admin client."""
+        return wait_for_broker(self.settings, timeout_seconds=_REQUEST_SECONDS)
+
+    def topic(self, partitions: int = 1) -> str:
+        """Create a topic of the test's own and return its name."""
+        name = f"topic-{next(self._numbers)}"
+        for future in self.admin().create_topics([NewTopic(name, num_partitions=partitions)]).values():
+            future.result(timeout=_REQUEST_SECONDS)
+        return name
+
+    def records(self, topic: str) -> list[KafkaRecord]:
+        """Return every record that a topic holds, in order within its partitions."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.settings.kafka_bootstrap_servers,
+                "group.id": "reader",
+                "enable.auto.commit": False,
+            }
+        )
+        try:
+            return [one for place, end in self._ends(consumer, topic) for one in _read(consumer, place, end)]
+        finally:
+            consumer.close()
+
+    def ends(self, topic: str) -> dict[int, int]:
+        """Return the log end of each partition."""
+        consumer = Consumer({"bootstrap.servers": self.settings.kafka_bootstrap_servers, "group.id": "reader"})
+        try:
+            return {place.partition: end for place, end in self._ends(consumer, topic)}
+        finally:
+            consumer.close()
+
+    def committed(self, group: str, topic: str, partitions: int) -> dict[int, int]:
+        """Return the committed offset of each partition of a group."""
+        consumer = Consumer({"bootstrap.servers": self.settings.kafka_bootstrap_servers, "group.id": group})
+        try:
+            found = consumer.committed(
+                [TopicPartition(topic, number) for number in range(partitions)], timeout=_REQUEST_SECONDS
+            )
+            return {one.partition: one.offset for one in found}
+        finally:
+            consumer.close()
+
+    def _ends(self, consumer: Consumer, topic: str) -> list[tuple[TopicPartition, int]]:
+        partitions = consumer.list_topics(topic, timeout=_REQUEST_SECONDS).topics[topic].partitions
+        places = [TopicPartition(topic, number, 0) for number in sorted(partitions)]
+        return [(place, consumer.get_watermark_offsets(place, timeout=_REQUEST_SECONDS)[1]) for place in places]
+
+
+def _read(consumer: Consumer, place: TopicPartition, end: int) -> Iterator[KafkaRecord]:
+    consumer.assign([place])
+    position = 0
+    while position < end:
+        message = consumer.poll(_REQUEST_SECONDS)
+        assert message is not None, "the broker did not send a record in time"
+        if message.error() is not None:
+            raise KafkaException(message.error())
+        position = message.offset() + 1
+        headers: Sequence[tuple[str, bytes | None]] = message.headers() or ()
+        yield KafkaRecord(
+            message.topic(),
+            message.partition(),
+            message.offset(),
+            message.timestamp()[1],
+            message.key(),
+            message.value(),
+            tuple(headers),
+        )
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """A broker for the session; it stops afterwards."""
+    broker = KafkaBroker(tmp_path_factory.mktemp("kafka") / "state")
+    started = broker.local("up", "--only", "kafka")
+    try:
+        assert started.returncode == 0, started.stdout + started.stderr
+        yield broker
+    finally:
+        broker.local("down")
