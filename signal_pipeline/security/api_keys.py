@@ -12,8 +12,8 @@ def has_valid_api_key(headers: Sequence[tuple[str, str]], expected: str) -> bool
     """Tell whether a request carries the key, compared in constant time.
 
     Args:
-        headers: Names in lower case.
+        headers: Names in lower case, values as ISO 8859-1 text.
         expected: The key; an empty one matches nothing.
     """
     given = [value for name, value in headers if name == _HEADER]
-    return bool(expected) and len(given) == 1 and hmac.compare_digest(given[0].encode(), expected.encode())
+    return bool(expected) and len(given) == 1 and hmac.compare_digest(given[0].encode("latin-1"), expected.encode())

@@ -20,6 +20,7 @@ __all__ = ["AUDIENCE", "ISSUER", "LIFETIMES", "Claims", "TokenType", "Tokens", "
 ISSUER: Final = "signal-pipeline"
 AUDIENCE: Final = "signal-pipeline"
 _ALGORITHM: Final = "HS256"
+_HEADERS: Final = frozenset({"alg", "typ"})
 _CLOCK_SKEW_SECONDS: Final = 5
 _LONGEST_TOKEN: Final = 8 * 1024  # ours have about 400 bytes; a longer one is not worth parsing
 
@@ -88,23 +89,31 @@ class Tokens:
         if len(token) > _LONGEST_TOKEN:
             raise Unauthenticated("the token is not valid")
         try:
-            claims = jwt.decode(
-                token,
-                self._key,
-                algorithms=[_ALGORITHM],
-                audience=AUDIENCE,
-                issuer=ISSUER,
-                leeway=_CLOCK_SKEW_SECONDS,
-                options={"require": ["exp", "iat", "sub", "jti", "aud", "iss"]},
-            )
-        except (jwt.PyJWTError, ValueError, OverflowError) as exc:
+            # Ours have no other header: whatever `kid`, `jku`, `crit` or the like ask for is never looked at.
+            foreign = jwt.get_unverified_header(token).keys() - _HEADERS
+            claims = {} if foreign else self._decoded(token)
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as exc:
             raise Unauthenticated("the token is not valid") from exc
         return _checked(claims, token_type)
 
+    def _decoded(self, token: str) -> dict[str, Any]:
+        return jwt.decode(
+            token,
+            self._key,
+            algorithms=[_ALGORITHM],
+            audience=AUDIENCE,
+            issuer=ISSUER,
+            leeway=_CLOCK_SKEW_SECONDS,
+            options={"require": ["exp", "iat", "sub", "jti", "aud", "iss"]},
+        )
+
 
 def _checked(claims: dict[str, Any], token_type: TokenType) -> Claims:
-    lifetime = claims["exp"] - claims["iat"]
-    if claims.get("typ") != token_type.value or lifetime > LIFETIMES[token_type].total_seconds():
+    issued, expires = claims.get("iat"), claims.get("exp")
+    # PyJWT takes "1767225600" for a number; we sign whole seconds.
+    if not isinstance(issued, int) or not isinstance(expires, int):
+        raise Unauthenticated("the token is not valid")
+    if claims.get("typ") != token_type.value or expires - issued > LIFETIMES[token_type].total_seconds():
         raise Unauthenticated("the token is not valid")
     try:
         token_id = UUID(claims["jti"])
@@ -115,7 +124,7 @@ def _checked(claims: dict[str, Any], token_type: TokenType) -> Claims:
         token_id=token_id,
         token_type=token_type,
         scopes=frozenset(str(claims.get("scope", "")).split()),
-        expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+        expires_at=datetime.fromtimestamp(expires, UTC),
     )
 
 
