@@ -125,6 +125,16 @@ def emit(
         emit_events(settings, message, count=count)
 
 
+@app.command()
+def verify() -> None:
+    """Audit that every event is stored or dead-lettered; name what is missing."""
+    from signal_pipeline.commands.verify import run_verify  # noqa: PLC0415
+
+    with _settings("verify") as settings:
+        if not run_verify(settings):
+            raise typer.Exit(1)
+
+
 @app.command("db-stats")
 def db_stats() -> None:
     """Show rows, sizes and index use of the tables."""

@@ -15,7 +15,7 @@ from signal_pipeline.settings import Settings
 __all__ = ["read_ranges"]
 
 _BATCH: Final = 10_000  # one lookup in the database costs about the same for 100 records as for 1,000
-_POLL_SECONDS: Final = 0.5
+_POLL_SECONDS: Final = 0.05  # `consume` waits this long for a batch to fill
 _SILENCE_SECONDS: Final = 30.0
 _GROUP: Final = "signal-pipeline-commands"  # the client wants a name, though it neither joins nor commits
 

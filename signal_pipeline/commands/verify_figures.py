@@ -1,0 +1,111 @@
+"""What an audit found, and what is wrong with it. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from signal_pipeline.commands.verify_store import (
+    AnomalyCounts,
+    OutboxCounts,
+    PublishedCounts,
+    UnpublishedCounts,
+)
+
+__all__ = ["AuditFigures", "Violation", "figure_rows", "violations"]
+
+_PLACES: Final = (
+    ("stored in signals", "stored"),
+    ("in dead_letters", "recorded"),
+    ("in the dead-letter topic, unread", "unread"),
+    ("in the quarantine topic alone", "quarantine"),
+    ("purged by age", "purged"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditFigures:
+    """What an audit found.
+
+    Attributes:
+        places: Records of signal-events by where they are accounted for.
+        missing: Records that are nowhere.
+        missing_names: Some of them, named.
+        beyond: Records that one of the groups has not processed yet, which the audit left out.
+        anomalies: Anomalies and their outbox rows.
+        outbox: Outbox rows and their anomalies.
+        published: Events on anomaly-events.
+        unpublished: Outbox rows without an event.
+        foreign_events: Events on anomaly-events whose id can be that of no outbox row.
+    """
+
+    places: Counter[str]
+    missing: int
+    missing_names: Sequence[str]
+    beyond: int
+    anomalies: AnomalyCounts
+    outbox: OutboxCounts
+    published: PublishedCounts
+    unpublished: UnpublishedCounts
+    foreign_events: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Violation:
+    """Something that must not be.
+
+    Attributes:
+        what: What, in plain words.
+        count: How many there are.
+        names: Some of them.
+    """
+
+    what: str
+    count: int
+    names: Sequence[str]
+
+
+def figure_rows(figures: AuditFigures) -> list[tuple[str, int]]:
+    """Return the counts as the rows of a table."""
+    return [
+        ("events on signal-events", figures.places.total() + figures.missing),
+        *((f"  {label}", figures.places[place]) for label, place in _PLACES),
+        ("  missing", figures.missing),
+        ("events not processed yet, left out", figures.beyond),
+        ("anomalies", figures.anomalies.total),
+        ("  without an outbox row", figures.anomalies.without_event),
+        ("  with several", figures.anomalies.with_several),
+        ("outbox rows", figures.outbox.total),
+        ("  without their anomaly", figures.outbox.orphans),
+        ("  without an event on anomaly-events", figures.unpublished.missing),
+        ("events on anomaly-events", figures.published.total + figures.foreign_events),
+        ("  repeats, deduped by id", figures.published.repeated),
+        ("  of no outbox row", figures.published.unknown + figures.foreign_events),
+    ]
+
+
+def violations(figures: AuditFigures) -> list[Violation]:
+    """Return what must not be; nothing when the audit passed."""
+    anomalies, outbox = figures.anomalies, figures.outbox
+    found = (
+        ("events are neither stored nor dead-lettered", figures.missing, figures.missing_names),
+        ("anomalies have no outbox row", anomalies.without_event, _ids("anomaly", anomalies.without_event_ids)),
+        ("anomalies have several outbox rows", anomalies.with_several, _ids("anomaly", anomalies.with_several_ids)),
+        ("outbox rows have no anomaly", outbox.orphans, _ids("outbox row", outbox.orphan_ids)),
+        (
+            "outbox rows have no event on anomaly-events",
+            figures.unpublished.missing,
+            _ids("outbox row", figures.unpublished.missing_ids),
+        ),
+        (
+            "events on anomaly-events have no outbox row",
+            figures.published.unknown,
+            _ids("event", figures.published.unknown_ids),
+        ),
+        ("events on anomaly-events have an id that is no UUID", figures.foreign_events, ()),
+    )
+    return [Violation(what=what, count=count, names=names) for what, count, names in found if count]
+
+
+def _ids(kind: str, ids: Iterable[object]) -> list[str]:
+    return [f"{kind} {each}" for each in ids]
