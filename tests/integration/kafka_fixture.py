@@ -52,7 +52,8 @@ class KafkaBroker:
     def topic(self, partitions: int = 1) -> str:
         """Create a topic of the test's own and return its name."""
         name = f"topic-{next(self._numbers)}"
-        for future in self.admin().create_topics([NewTopic(name, num_partitions=partitions)]).values():
+        admin = self.admin()  # must live until the futures are done
+        for future in admin.create_topics([NewTopic(name, num_partitions=partitions)]).values():
             future.result(timeout=_REQUEST_SECONDS)
         return name
 

@@ -40,10 +40,7 @@ class FunctionProcess:
         """Start it and wait until it listens."""
         self._process = subprocess.Popen([sys.executable, str(_SCRIPT), str(self.port), str(self.landed_file)])
         deadline = time.monotonic() + DEADLINE_SECONDS
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+        while not _listens(self.port):
             assert time.monotonic() < deadline, "the function did not start in time"
             time.sleep(0.02)
 
@@ -58,6 +55,11 @@ class FunctionProcess:
         """Return how often each event was made durable."""
         text = self.landed_file.read_text()
         return Counter(text[: text.rfind("\n") + 1].split())
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
@@ -104,6 +106,7 @@ async def running(trigger: KafkaTrigger, kafka: KafkaBroker) -> AsyncIterator[in
     stop = asyncio.Event()
     task = asyncio.create_task(run_triggers([trigger], kafka.settings, port=port, stop=stop))
     try:
+        await until(lambda: _listens(port))
         yield port
     finally:
         stop.set()

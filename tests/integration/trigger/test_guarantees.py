@@ -53,6 +53,12 @@ async def produce(kafka: KafkaBroker, records: list[OutgoingRecord]) -> None:
     await producer.close()
 
 
+def trigger_process(kafka: KafkaBroker, function: FunctionProcess) -> subprocess.Popen[bytes]:
+    """Start the product's own trigger process."""
+    command = [sys.executable, "-m", "signal_pipeline", "trigger", "process-signal"]
+    return subprocess.Popen(command, cwd=ROOT, env=environment(kafka, function), stdout=subprocess.DEVNULL)
+
+
 def drained(kafka: KafkaBroker, group: str, topic: str, partitions: int = PARTITIONS) -> bool:
     """Tell whether the group has committed everything that the topic holds."""
     return kafka.committed(group, topic, partitions) == kafka.ends(topic)
@@ -164,16 +170,15 @@ async def test_without_a_dead_letter_topic_the_partition_stops_at_its_poison(
 async def test_sigterm_ends_the_process_in_order(kafka: KafkaBroker, function: FunctionProcess) -> None:
     """Under load the process commits what it did and exits 0 within 30 s; the next one repeats nothing."""
     await asyncio.to_thread(apply_topics, kafka.settings)
-    command = [sys.executable, "-m", "signal_pipeline", "trigger", "process-signal"]
     await produce(kafka, [outgoing("signal-events", number) for number in range(20_000)])
-    first = subprocess.Popen(command, cwd=ROOT, env=environment(kafka, function), stdout=subprocess.DEVNULL)
+    first = trigger_process(kafka, function)
     try:
         await until(lambda: len(function.landed()) >= 1000)
         first.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(first.wait, 30) == 0
     finally:
         first.kill()
-    second = subprocess.Popen(command, cwd=ROOT, env=environment(kafka, function), stdout=subprocess.DEVNULL)
+    second = trigger_process(kafka, function)
     try:
         await until(lambda: drained(kafka, "process-signal", "signal-events"))
     finally:
