@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from cloudevents.http import CloudEvent, to_binary, to_structured
+from cloudevents.conversion import to_binary, to_structured
+from cloudevents.http import CloudEvent
 
 from signal_pipeline.commands.emit_http import EmitClient
 from signal_pipeline.commands.screen import OUT
