@@ -46,6 +46,7 @@ def up(layout: Layout, services: Sequence[str]) -> None:
         raise
     console.OUT.print(f"up in {time.monotonic() - began:.1f} s\n" if changes else "it runs already\n")
     status(layout)
+    console.show_next()
 
 
 def down(layout: Layout, *, quiet: bool = False) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from local.logs import tail
 
-__all__ = ["OUT", "fail", "show_change", "show_log_end", "show_table"]
+__all__ = ["OUT", "fail", "show_change", "show_log_end", "show_next", "show_table"]
 
 # A pipe has no width; wide enough for the table keeps every address whole.
 OUT = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
@@ -46,6 +46,11 @@ def show_table(snapshots: Iterable[dict[str, Any]]) -> None:
         shown = (str(each["pid"] or ""), memory, str(each["restarts"] or ""), each["url"])
         table.add_row(each["service"], f"[{_STYLES.get(state, 'cyan')}]{state}[/]", *shown)
     OUT.print(table)
+
+
+def show_next() -> None:
+    """Print what to do with a pipeline that was just started."""
+    OUT.print("\nnext: make load · make health · make db-stats · make logs · make emit-off · make down · make help")
 
 
 def show_log_end(log: Path) -> None:

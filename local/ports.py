@@ -43,7 +43,7 @@ def _doubles(ports: Mapping[str, int]) -> Iterable[str]:
 def _taken(ports: Mapping[str, int], address: str) -> Iterable[str]:
     for setting, port in ports.items():
         if not is_free(port, address):
-            by = holder(port)
+            by = holder(port) or _outgoing(port)
             yield f"port {port} is in use{f' by {by}' if by else ''}; free it or set {setting} to another port"
 
 
@@ -66,6 +66,15 @@ def holder(port: int) -> str:
             if str(fd.readlink()) in inodes:
                 command = (fd.parent.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
                 return f"pid {fd.parent.parent.name} ({_shorten(command.strip())})"
+    return ""
+
+
+def _outgoing(port: int) -> str:
+    """Explain a port without a listener that lies where the system takes ports for outgoing connections."""
+    with suppress(OSError):
+        first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+        if first <= port <= last:
+            return f"an outgoing connection, for which the system takes ports from {first} to {last}"
     return ""
 
 

@@ -1,10 +1,10 @@
 """Kafka as one KRaft node, and Kafka Connect with Debezium, from the jars that local/install.sh downloads."""
 
 import base64
-import shutil
 import subprocess
 import uuid
 
+from local.components.jvm import class_data, java
 from local.layout import Layout
 from local.probes import http_probe, kafka_probe
 from local.render import write
@@ -17,6 +17,7 @@ __all__ = ["CONNECT_JVM", "KAFKA_JVM", "connect", "kafka"]
 _JVM = ("-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true")
 KAFKA_JVM = ("-Xms256m", "-Xmx512m", *_JVM)
 CONNECT_JVM = ("-Xms128m", "-Xmx384m", *_JVM)
+_STOP_SECONDS = 60.0  # the first end also writes the class data archive
 
 
 def kafka(settings: Settings, layout: Layout) -> Service:
@@ -24,11 +25,16 @@ def kafka(settings: Settings, layout: Layout) -> Service:
     port = settings.kafka_port
     return Service(
         name="kafka",
-        argv=(*_java(layout, *KAFKA_JVM), "kafka.Kafka", str(layout.config / "kafka.properties")),
+        argv=(
+            *java(layout, *KAFKA_JVM, class_data(layout, "kafka")),
+            "kafka.Kafka",
+            str(layout.config / "kafka.properties"),
+        ),
         probe=kafka_probe(f"127.0.0.1:{port}"),
         prepare=lambda: _prepare_kafka(settings, layout),
         ports={"KAFKA_PORT": port, "KAFKA_CONTROLLER_PORT": settings.kafka_controller_port},
         url=f"127.0.0.1:{port}",
+        stop_seconds=_STOP_SECONDS,
     )
 
 
@@ -38,7 +44,7 @@ def connect(settings: Settings, layout: Layout) -> Service:
     return Service(
         name="connect",
         argv=(
-            *_java(layout, *CONNECT_JVM),
+            *java(layout, *CONNECT_JVM, class_data(layout, "connect")),
             "org.apache.kafka.connect.cli.ConnectDistributed",
             str(layout.config / "connect.properties"),
         ),
@@ -47,15 +53,8 @@ def connect(settings: Settings, layout: Layout) -> Service:
         prepare=lambda: _prepare_connect(settings, layout),
         ports={"CONNECT_PORT": port},
         url=f"http://127.0.0.1:{port}",
+        stop_seconds=_STOP_SECONDS,
     )
-
-
-def _java(layout: Layout, *options: str) -> tuple[str, ...]:
-    java = shutil.which("java")
-    if java is None or not (layout.lib / "kafka").is_dir():
-        raise Unusable("Java or the Kafka jars are missing; run local/install.sh")
-    log = f"-Dlog4j2.configurationFile={layout.config / 'log4j2.properties'}"
-    return (java, *options, log, "-cp", f"{layout.lib / 'kafka'}/*")
 
 
 def _prepare_kafka(settings: Settings, layout: Layout) -> None:
@@ -73,7 +72,7 @@ def _prepare_kafka(settings: Settings, layout: Layout) -> None:
     if not (data / "meta.properties").exists():
         tool = ("kafka.tools.StorageTool", "format", "--cluster-id", _cluster_id(), "--config", str(properties))
         done = subprocess.run(
-            [*_java(layout, "-XX:TieredStopAtLevel=1"), *tool], capture_output=True, text=True, check=False
+            [*java(layout, "-XX:TieredStopAtLevel=1"), *tool], capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
             raise Unusable(f"Kafka's storage cannot be formatted: {done.stderr.strip() or done.stdout.strip()}")

@@ -18,7 +18,7 @@ from local.ports import is_free
 from local.processes import Identity, is_alive
 from signal_pipeline.settings import Settings
 
-OFFSET = 31_000
+OFFSET = 21_500  # below 32768, where the system takes ports for outgoing connections
 SETTINGS = Settings(_env_file=None, port_offset=OFFSET)
 PORTS = (SETTINGS.kafka_port, SETTINGS.connect_port, SETTINGS.postgres_port, SETTINGS.redis_port)
 DEADLINE = 60.0

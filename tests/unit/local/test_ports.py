@@ -40,3 +40,11 @@ def test_a_port_is_free_again_when_its_server_is_closed() -> None:
             server.accept()[0].close()
     assert is_free(port, "127.0.0.1")
     assert holder(port) == ""
+
+
+def test_a_port_taken_by_an_outgoing_connection_is_explained(taken: int) -> None:
+    """Nobody listens on it, so the range from which the system took it is told."""
+    with socket.create_connection(("127.0.0.1", taken)) as client:
+        port = client.getsockname()[1]
+        with pytest.raises(PortError, match=rf"port {port} is in use by an outgoing connection, .*; free it or set"):
+            check_ports({"KAFKA_PORT": port}, "127.0.0.1")
