@@ -85,7 +85,7 @@ async def test_a_newer_different_version_replaces_the_row(pool: Pool, make_signa
         (0, {"type": "purchase"}, Outcome.STALE),
         (-1, {"payload_json": "{}"}, Outcome.STALE),
         (1, {"source": "mobile"}, Outcome.IDENTITY_CONFLICT),
-        (0, {"source": "mobile"}, Outcome.IDENTITY_CONFLICT),
+        (1, {"source": "mobile", "type": "purchase"}, Outcome.IDENTITY_CONFLICT),
     ],
 )
 async def test_what_does_not_replace_the_row(
@@ -148,6 +148,22 @@ async def test_writers_of_the_same_rows_do_not_deadlock(pool: Pool, make_signal:
     results = await asyncio.gather(*(store_signals(pool, order) for order in orders))
     assert sum(result.count(Outcome.INSERTED) for result in results) == len(batch)
     assert fetch("SELECT count(*) FROM signals") == [(len(batch),)]
+
+
+async def test_rows_are_locked_in_the_order_of_their_ids(pool: Pool, make_signal: Any, fetch: Any) -> None:
+    """A writer that waits for a row holds the rows before it and none after it, so no two wait for each other."""
+    ids = [UUID(int=number) for number in range(1, 21)]
+    await store_signals(pool, [make_signal(signal_id) for signal_id in ids])
+    newer = [make_signal(signal_id, minutes=1, type="purchase") for signal_id in ids[::-1]]
+    async with pool.connection() as holder, holder.transaction():
+        await holder.execute("SELECT FROM signals WHERE id = %s FOR UPDATE", [ids[9]])
+        writer = asyncio.create_task(store_signals(pool, newer))
+        async with asyncio.timeout(10):
+            while not fetch("SELECT pid FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"):
+                await asyncio.wait([writer], timeout=0.01)
+        free = fetch("SELECT id FROM signals ORDER BY id FOR UPDATE SKIP LOCKED")
+        assert [row[0] for row in free] == ids[10:]
+    assert (await writer).count(Outcome.UPDATED) == len(ids)
 
 
 async def test_existing_ids_are_found(pool: Pool, make_signal: Any) -> None:
