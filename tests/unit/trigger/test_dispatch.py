@@ -106,8 +106,8 @@ async def limited(_: list[str]) -> web.StreamResponse:
 
 
 async def redirect(_: list[str]) -> web.StreamResponse:
-    """Answer with another address, here the same one: following it would loop."""
-    return web.Response(status=307, headers={"Location": "/"})
+    """Answer with another address, where a stranger would say that all is well."""
+    return web.Response(status=307, headers={"Location": "/stranger"})
 
 
 async def absent(_: list[str]) -> web.StreamResponse:
@@ -130,14 +130,13 @@ async def hang(_: list[str]) -> web.StreamResponse:
 async def test_what_is_not_the_events_fault_never_dead_letters(bench: Bench, misbehaviour: object) -> None:
     """However often it fails, the partition waits; when it works again, everything lands once and the DLQ is empty."""
     bench.function.reply = misbehaviour  # type: ignore[assignment]
-    bench.send(0, NAMES)
-    tries = 2 if misbehaviour is hang else TRIGGER.max_attempts + 3
-    await bench.until(lambda: len(bench.function.requests) > tries)
+    bench.send(0, ["a"])  # alone, so that every request is an attempt of this event
+    await bench.until(lambda: len(bench.function.requests) > TRIGGER.max_attempts)
     assert bench.commit(0) == 0
     bench.function.reply = bench.function.succeed
-    await bench.until(lambda: bench.commit(0) == len(NAMES))
+    await bench.until(lambda: bench.commit(0) == 1)
     assert bench.letters.written == []
-    assert bench.function.landed == Counter(NAMES)
+    assert bench.function.landed == Counter(["a"])
 
 
 async def test_a_connection_that_breaks_is_tried_again(bench: Bench) -> None:
