@@ -4,6 +4,7 @@ Stops itself while free disk is short, so that a forgotten run fills nothing, an
 """
 
 import asyncio
+import contextlib
 import random
 import shutil
 from pathlib import Path
@@ -35,6 +36,9 @@ class RateSource:
         trigger: The manifest.
         settings: Rate, batch size, API key, least free disk.
         metrics: Counters.
+
+    Attributes:
+        short_of_disk: Whether it has stopped itself.
     """
 
     def __init__(self, trigger: RateTrigger, settings: Settings, metrics: TriggerMetrics) -> None:
@@ -52,7 +56,7 @@ class RateSource:
         self._slots = asyncio.Semaphore(trigger.in_flight)
         self._resume_at = 0.0
         self._failures = 0
-        self._short_of_disk = False
+        self.short_of_disk = False
 
     async def ready(self) -> bool:
         """A rate source needs nothing to be ready; what it calls may be down."""
@@ -66,6 +70,7 @@ class RateSource:
             return
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as calls:
+            self._look_at_disk()
             watch = calls.create_task(self._watch_disk())
             await self._emit(session, calls, stop)
             watch.cancel()
@@ -76,11 +81,11 @@ class RateSource:
         pacer = Pacer(interval_seconds=interval, start=loop.time(), make_up_seconds=_MAKE_UP_SECONDS)
         while not stop.is_set():
             wait = max(pacer.wait(loop.time()), self._resume_at - loop.time())
-            if wait > 0 and await _set_within(stop, wait):
-                return
-            if self._short_of_disk:
-                await _set_within(stop, _DISK_CHECK_SECONDS)
-                continue
+            if self.short_of_disk:
+                wait = _DISK_CHECK_SECONDS
+            if wait > 0:
+                await _wait(stop, wait)
+                continue  # an answer that came meanwhile may have asked for more
             await self._slots.acquire()
             pacer.sent()
             calls.create_task(self._call(session))
@@ -104,13 +109,16 @@ class RateSource:
 
     async def _watch_disk(self) -> None:
         while True:
-            free = shutil.disk_usage(_existing(self._settings.state_dir)).free
-            short = free < self._settings.min_free_disk_bytes
-            if short != self._short_of_disk:
-                self._short_of_disk = short
-                message = "emission_stopped_disk_is_short" if short else "emission_resumed"
-                self._log.warning(message, free_bytes=free, needed_bytes=self._settings.min_free_disk_bytes)
             await asyncio.sleep(_DISK_CHECK_SECONDS)
+            self._look_at_disk()
+
+    def _look_at_disk(self) -> None:
+        free = shutil.disk_usage(_existing(self._settings.state_dir)).free
+        short = free < self._settings.min_free_disk_bytes
+        if short != self.short_of_disk:
+            self.short_of_disk = short
+            message = "emission_stopped_disk_is_short" if short else "emission_resumed"
+            self._log.warning(message, free_bytes=free, needed_bytes=self._settings.min_free_disk_bytes)
 
 
 def _existing(path: Path) -> Path:
@@ -118,9 +126,6 @@ def _existing(path: Path) -> Path:
     return next(one for one in (absolute, *absolute.parents) if one.exists())
 
 
-async def _set_within(stop: asyncio.Event, seconds: float) -> bool:
-    try:
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True
