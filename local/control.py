@@ -14,7 +14,7 @@ from typing import Any
 from local.layout import Layout
 from local.supervisor import Refused
 
-__all__ = ["Handler", "SupervisorGone", "listen", "request", "serve"]
+__all__ = ["Handler", "SupervisorGone", "listen", "remove", "request", "serve"]
 
 _SOCKET = "control.sock"
 Handler = Callable[[str, list[str]], AsyncIterator[dict[str, Any]]]
@@ -34,6 +34,11 @@ def listen(layout: Layout) -> socket.socket:
         server.bind(_SOCKET)
     server.listen()
     return server
+
+
+def remove(layout: Layout) -> None:
+    """Remove the control socket of a supervisor that ends."""
+    (layout.run / _SOCKET).unlink(missing_ok=True)
 
 
 async def serve(server: socket.socket, handle: Handler) -> asyncio.Server:

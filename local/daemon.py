@@ -70,6 +70,7 @@ async def _run(services: Sequence[Service], layout: Layout, registry: Registry) 
         async for _ in daemon.handle("down", []):
             pass
     server.close()
+    control.remove(layout)
     for task in (rotating, *waiters):
         task.cancel()
 

@@ -35,7 +35,7 @@ class Service:
         user: Name of the unprivileged user that runs it when the supervisor is root; None keeps the user.
         stop_signal: Asks it to end cleanly.
         stop_seconds: How long a clean end may take before it is killed.
-        ready_seconds: How long its start may take.
+        ready_seconds: How long its start may take, on a machine that is busy with other things.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Service:
     user: str | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 30.0
-    ready_seconds: float = 60.0
+    ready_seconds: float = 120.0
 
     @property
     def is_task(self) -> bool:

@@ -17,9 +17,7 @@ def tasks() -> list[Service]:
     return [
         Service(name="migrate", argv=_command("migrate"), needs=("postgres",), ready_seconds=300),
         Service(name="topics", argv=_command("topics"), needs=("kafka",)),
-        Service(
-            name="connector", argv=_command("connector"), needs=("connect", "migrate", "topics"), ready_seconds=120
-        ),
+        Service(name="connector", argv=_command("connector"), needs=("connect", "migrate", "topics")),
     ]
 
 
