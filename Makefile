@@ -17,10 +17,10 @@ STATE_DIR ?= .local
 export STATE_DIR
 
 # A pipeline that runs as processes stays what it is, even when an engine appears later.
-MODE ?= $(shell if [ ! -S "$(STATE_DIR)/run/control.sock" ] && timeout 5 docker info >/dev/null 2>&1 \
+ifndef MODE
+MODE := $(shell if [ ! -S "$(STATE_DIR)/run/control.sock" ] && timeout 5 docker info >/dev/null 2>&1 \
 	&& docker compose version >/dev/null 2>&1; then echo compose; else echo process; fi)
-
-ROLES := emit process-signal detect-anomaly auth replay-dlq confirm-outbox
+endif
 
 ##@ Pipeline
 up: install  ## start everything and wait until it is ready
