@@ -4,3 +4,4 @@ GRANT UPDATE (user_id, type, event_ts, ingest_ts, payload, extensions) ON signal
 GRANT SELECT ON superseded_signals TO pipeline_detector;
 GRANT SELECT, INSERT ON anomalies TO pipeline_detector;
 GRANT INSERT ON outbox_events TO pipeline_detector;
+GRANT EXECUTE ON FUNCTION own_extensions(jsonb) TO pipeline_detector;

@@ -2,3 +2,4 @@
 GRANT SELECT, INSERT ON signals TO pipeline_processor;
 GRANT UPDATE (user_id, type, event_ts, ingest_ts, payload, extensions) ON signals TO pipeline_processor;
 GRANT SELECT ON superseded_signals TO pipeline_processor;
+GRANT EXECUTE ON FUNCTION own_extensions(jsonb) TO pipeline_processor;

@@ -1,9 +1,20 @@
 """What each database role may do, and what it may not."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 import pytest
+
+from signal_pipeline.domain.anomalies import anomalies_of
+from signal_pipeline.store.anomalies import Detection, store_anomalies
+from signal_pipeline.store.dead_letters import take_due
+from signal_pipeline.store.outbox import confirm_outbox
+from signal_pipeline.store.pool import Pool
+from signal_pipeline.store.signals import signals_exist, store_signals
+from signal_pipeline.store.upsert import Outcome
+
+Login = Callable[[str], str]
 
 SIGNAL = "INSERT INTO signals (id, source, event_ts) VALUES (gen_random_uuid(), 'web', now())"
 UPSERT = f"{SIGNAL} ON CONFLICT (id) DO UPDATE SET event_ts = excluded.event_ts"
@@ -117,6 +128,43 @@ def test_a_role_may_not(database_url: str, role: str, statement: str) -> None:
     """A role cannot do anything else."""
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         run_as(database_url, role, statement)
+
+
+@pytest.fixture
+def login(database_url: str) -> Iterator[Login]:
+    """Give the address of the database for a login that is a member of one role."""
+    names: list[str] = []
+
+    def create(role: str) -> str:
+        names.append(f"test_{role}")
+        with psycopg.connect(database_url) as connection:
+            connection.execute(f"CREATE ROLE {names[-1]} LOGIN IN ROLE {role}".encode())
+        return database_url.replace("postgres:postgres", names[-1])
+
+    yield create
+    with psycopg.connect(database_url) as connection:
+        for name in names:
+            connection.execute(f"DROP ROLE {name}".encode())
+
+
+async def test_each_role_can_do_its_work(login: Login, make_signal: Any) -> None:
+    """The product's own statements run as the roles that they are meant for: store, replace, detect, confirm."""
+    processor, detector, confirmer, replayer = (
+        Pool(login(f"pipeline_{role}"), application_name=role)
+        for role in ("processor", "detector", "confirmer", "replayer")
+    )
+    signal = make_signal(payload={"data": "99"}, payload_json='{"data": "99"}')
+    newer = make_signal(signal.id, minutes=1, extensions_json='{"a": 1}')
+    assert (await store_signals(processor, [signal])).outcomes == (Outcome.INSERTED,)
+    assert (await store_signals(processor, [newer])).outcomes == (Outcome.UPDATED,)
+    stored = await store_anomalies(detector, [Detection(signal=signal, anomalies=anomalies_of(signal))])
+    assert stored.signals.outcomes == (Outcome.UNCHANGED,)
+    assert len(stored.inserted) == 1
+    assert await confirm_outbox(confirmer, [signal.id]) == 0
+    assert await signals_exist(replayer, [signal.id]) == {signal.id}
+    assert await take_due(replayer, 10, signal.event_ts) == []
+    for pool in (processor, detector, confirmer, replayer):
+        await pool.close()
 
 
 def test_no_group_role_can_log_in(database_url: str) -> None:
