@@ -110,6 +110,8 @@ _SQLSTATES: tuple[tuple[str, FailureClass], ...] = (
     ("23514", FailureClass.REJECTED),  # check constraint
     ("54000", FailureClass.REJECTED),  # a value too large for an index
     ("25006", FailureClass.DEPENDENCY),  # read-only: a standby after failover
+    ("25P03", FailureClass.DEPENDENCY),  # idle in transaction for too long: this process was stopped meanwhile
+    ("57014", FailureClass.DEPENDENCY),  # statement timeout: the server is slower than the load
     ("22", FailureClass.REJECTED),  # data exception
     ("08", FailureClass.DEPENDENCY),  # connection
     ("53", FailureClass.DEPENDENCY),  # insufficient resources
