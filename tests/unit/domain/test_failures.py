@@ -78,7 +78,8 @@ def test_a_failure_may_have_a_status_of_its_own() -> None:
         ("57P03", "dependency"),
         ("25006", "dependency"),
         (None, "dependency"),
-        ("57014", "unexpected"),
+        ("57014", "dependency"),  # statement timeout
+        ("25P03", "dependency"),  # idle in transaction for too long
         ("23503", "unexpected"),
         ("25001", "unexpected"),
         ("40003", "unexpected"),
