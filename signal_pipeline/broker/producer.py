@@ -94,10 +94,11 @@ class KafkaProducer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._log = get_logger()
-        self._unreachable = False
+        self._unreachable = True  # until a broker has answered once
         self._fatal = False
-        self._probed_at = 0.0
+        self._probed_at = float("-inf")
         self._reachable = False
+        self._probing = asyncio.Lock()
         self._closed = threading.Event()
         self._producer = self._connect()
         self._poller = threading.Thread(target=self._poll_until_closed, name="kafka-producer", daemon=True)
@@ -131,9 +132,10 @@ class KafkaProducer:
 
     async def ready(self) -> bool:
         """Tell whether a broker answers; asked of the network at most once a second."""
-        if time.monotonic() - self._probed_at >= _PROBE_SECONDS:
-            self._probed_at = time.monotonic()
-            self._reachable = await asyncio.to_thread(self._probe)
+        async with self._probing:
+            if time.monotonic() - self._probed_at >= _PROBE_SECONDS:
+                self._reachable = await asyncio.to_thread(self._probe)
+                self._probed_at = time.monotonic()
         return self._reachable
 
     async def close(self, timeout_seconds: float = 10) -> None:

@@ -17,6 +17,9 @@ from psycopg import sql
 
 from signal_pipeline.store.migrator import migrate
 from signal_pipeline.store.queries import SQL_DIRECTORY
+from tests.integration.kafka_fixture import kafka
+
+__all__ = ["kafka"]  # one broker for all folders below
 
 _CONFIGURATION = """
 listen_addresses = '127.0.0.1'

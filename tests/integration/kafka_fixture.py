@@ -1,5 +1,6 @@
 """A private Kafka broker for the integration tests, started by the local run, and topics of each test's own."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from local.layout import ROOT
+from local.ports import is_free
 from signal_pipeline.broker.admin import wait_for_broker
 from signal_pipeline.events.kafka import KafkaRecord
 from signal_pipeline.settings import Settings
 
-OFFSET = 32_000
+# Away from the other tests' pipelines; several test runs at once take different ones.
+_OFFSETS = range(32_000, 40_000, 100)
 _REQUEST_SECONDS = 20.0
 
 
@@ -30,7 +33,7 @@ class KafkaBroker:
 
     def __init__(self, state: Path) -> None:
         self.state = state
-        self.settings = Settings(_env_file=None, port_offset=OFFSET)
+        self.settings = _free_settings()
         self._numbers = count(1)
 
     def local(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -38,12 +41,17 @@ class KafkaBroker:
         return subprocess.run(
             [sys.executable, "-m", "local", *arguments],
             cwd=ROOT,
-            env={**os.environ, "PORT_OFFSET": str(OFFSET), "STATE_DIR": str(self.state)},
+            env={**os.environ, "PORT_OFFSET": str(self.settings.port_offset), "STATE_DIR": str(self.state)},
             capture_output=True,
             text=True,
             check=False,
             timeout=120,
         )
+
+    @property
+    def pid(self) -> int:
+        """The broker's process id, as the local run recorded it."""
+        return int(json.loads((self.state / "run" / "processes.json").read_text())["kafka"]["pid"])
 
     def admin(self) -> AdminClient:
         """Return an admin client."""
@@ -94,6 +102,14 @@ class KafkaBroker:
         partitions = consumer.list_topics(topic, timeout=_REQUEST_SECONDS).topics[topic].partitions
         places = [TopicPartition(topic, number, 0) for number in sorted(partitions)]
         return [(place, consumer.get_watermark_offsets(place, timeout=_REQUEST_SECONDS)[1]) for place in places]
+
+
+def _free_settings() -> Settings:
+    for offset in _OFFSETS:
+        settings = Settings(_env_file=None, port_offset=offset)
+        if all(is_free(port, "127.0.0.1") for port in (settings.kafka_port, settings.kafka_controller_port)):
+            return settings
+    pytest.fail("no free ports for a broker")
 
 
 def _read(consumer: Consumer, place: TopicPartition, end: int) -> Iterator[KafkaRecord]:

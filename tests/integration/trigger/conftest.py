@@ -16,9 +16,7 @@ import pytest
 from signal_pipeline.domain.retry import Backoff
 from signal_pipeline.trigger.main import run_triggers
 from signal_pipeline.trigger.manifest import KafkaTrigger
-from tests.integration.kafka_fixture import KafkaBroker, kafka
-
-__all__ = ["kafka"]
+from tests.integration.kafka_fixture import KafkaBroker
 
 DEADLINE_SECONDS = 60.0
 _SCRIPT = Path(__file__).with_name("function_process.py")
