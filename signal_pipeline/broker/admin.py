@@ -136,7 +136,8 @@ def _alter(admin: AdminClient, topics: list[Topic]) -> tuple[str, ...]:
         resource.name: _result(future)
         for resource, future in admin.describe_configs(resources, request_timeout=_REQUEST_SECONDS).items()
     }
-    changes = [change for name in wanted if (change := _change(name, wanted[name], current[name]))]
+    # A ConfigResource with changes only counts as empty, so its truth value says nothing.
+    changes = [change for name in wanted if (change := _change(name, wanted[name], current[name])) is not None]
     if not changes:
         return ()
     futures = admin.incremental_alter_configs(changes, request_timeout=_REQUEST_SECONDS)
