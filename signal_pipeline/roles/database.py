@@ -1,6 +1,8 @@
 """What the roles that write to PostgreSQL have in common."""
 
+import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
@@ -10,6 +12,8 @@ from signal_pipeline.store.errors import StoreError
 from signal_pipeline.store.pool import Pool
 
 __all__ = ["DatabaseFunction"]
+
+_PROBE_SECONDS: Final = 1.5  # a server that is up answers within milliseconds; probes of platforms give up after 2 or 3
 
 
 class DatabaseFunction(Function):
@@ -26,9 +30,12 @@ class DatabaseFunction(Function):
         await self.pool.close()
 
     async def check(self) -> Mapping[str, str | None]:
-        """Return whether PostgreSQL answers."""
+        """Return whether PostgreSQL answers, before the pool gives up: a probe has less patience than a request."""
         try:
-            await self.pool.ping()
+            async with asyncio.timeout(_PROBE_SECONDS):
+                await self.pool.ping()
         except StoreError as exc:
             return {"postgres": exc.failure.detail}
+        except TimeoutError:
+            return {"postgres": f"no answer within {_PROBE_SECONDS} s"}
         return {"postgres": None}

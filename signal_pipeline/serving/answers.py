@@ -19,7 +19,8 @@ from signal_pipeline.serving.correlation import current_correlation_id
 
 __all__ = ["failed_results", "json_response", "problem_response", "problem_response_of", "verdict_response"]
 
-_MAX_DETAIL: Final = 500  # keeps a problem below 1 KB, the size that Knative copies into a dead letter
+_MAX_DETAIL_BYTES: Final = 400  # keeps a problem below 1 KB, the size that Knative copies into a dead letter
+_RETRY_AFTER: Final = 1  # seconds, when neither the error nor its class says how long
 
 
 def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -39,7 +40,7 @@ def problem_response(failure: Failure, *, retry_after_seconds: int | None = None
         "type": f"urn:signal-pipeline:problem:{failure.code}",
         "title": failure.code.replace("_", " "),
         "status": failure.http_status,
-        "detail": failure.detail[:_MAX_DETAIL],
+        "detail": _short(failure.detail),
         "class": failure.failure_class.value,
         "code": failure.code,
         "error_id": error_id,
@@ -50,9 +51,8 @@ def problem_response(failure: Failure, *, retry_after_seconds: int | None = None
         "Kne-Errorid": error_id,
         "Kne-Correlationid": correlation_id,
     }
-    seconds = retry_after_seconds or failure.policy.retry_after_seconds
-    if seconds is not None and failure.http_status in {429, 503}:
-        headers["Retry-After"] = str(seconds)
+    if failure.http_status in {429, 503}:
+        headers["Retry-After"] = str(retry_after_seconds or failure.policy.retry_after_seconds or _RETRY_AFTER)
     return Response(orjson.dumps(problem), failure.http_status, headers, media_type="application/problem+json")
 
 
@@ -82,8 +82,12 @@ def failed_results(request: Request, verdicts: Sequence[Failure | None]) -> list
             "status": failure.http_status,
             "class": failure.failure_class.value,
             "code": failure.code,
-            "detail": failure.detail[:_MAX_DETAIL],
+            "detail": _short(failure.detail),
         }
         for index, (event, failure) in enumerate(zip(request.events, verdicts, strict=True))
         if failure is not None
     ]
+
+
+def _short(detail: str) -> str:
+    return detail.encode()[:_MAX_DETAIL_BYTES].decode(errors="ignore")

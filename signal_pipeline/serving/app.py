@@ -13,10 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signal_pipeline.errors import MethodNotAllowed, NotFound, PipelineError
 from signal_pipeline.observability.logs import get_logger
-from signal_pipeline.observability.metrics import RequestMetrics
-from signal_pipeline.serving.answers import json_response, problem_response_of
+from signal_pipeline.serving.answers import json_response, problem_response, problem_response_of
 from signal_pipeline.serving.body import read_body
-from signal_pipeline.serving.boundary import Boundary
+from signal_pipeline.serving.boundary import UNEXPECTED, Boundary
 from signal_pipeline.serving.function import Function
 from signal_pipeline.serving.metrics_page import MetricsPage
 
@@ -33,7 +32,7 @@ class FunctionApp:
 
     Args:
         function: The role.
-        page: The role's metrics page; None serves metrics on the function's own port only.
+        page: The role's metrics page; the function's own port serves the same text.
     """
 
     def __init__(self, function: Function, page: MetricsPage) -> None:
@@ -46,12 +45,17 @@ class FunctionApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if not self._open:
+        try:
             await self.open()
+        except PipelineError as exc:  # such as a metrics port that is taken; served at once when it is free
+            await problem_response_of(exc)(scope, receive, send)
+            return
         await self._app(scope, receive, send)
 
     async def open(self) -> None:
         """Make the role's clients and start its metrics page, once."""
+        if self._open:
+            return
         async with self._opening:
             if not self._open:
                 self._page.start()
@@ -68,12 +72,13 @@ class FunctionApp:
 
     def _build(self) -> ASGIApp:
         routes = [*self._event_routes(), *self._function.routes(), *self._service_routes()]
-        app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error, PipelineError: _pipeline_error})
+        handlers = {HTTPException: _http_error, PipelineError: _pipeline_error, Exception: _unexpected_error}
+        app = Starlette(routes=routes, exception_handlers=handlers)
         # An address is right or wrong; a redirect would make a trigger resend elsewhere.
         app.router.redirect_slashes = False
         paths = [route.path for route in routes if isinstance(route, Route)]
         bound = self._function.settings.max_requests_in_flight
-        return Boundary(app, RequestMetrics(self._function.registry), paths, bound)
+        return Boundary(app, self._function.http_metrics, paths, bound)
 
     def _event_routes(self) -> list[BaseRoute]:
         return [Route(path, self._receive, methods=["POST"]) for path in self._function.event_paths]
@@ -129,3 +134,8 @@ async def _pipeline_error(_: Request, exc: Exception) -> Response:
     if exc.status >= 500:  # noqa: PLR2004 - server errors
         get_logger().warning("request_refused", code=exc.failure.code, detail=exc.failure.detail)
     return problem_response_of(exc)
+
+
+async def _unexpected_error(_: Request, __: Exception) -> Response:
+    """Answer in place of Starlette's own page; Starlette raises the error again, and the boundary logs it."""
+    return problem_response(UNEXPECTED)

@@ -1,6 +1,6 @@
 """The outermost layer of every function: correlation, measurement, the bound on work in flight, and no leaks.
 
-request ──▶ [correlation id] ──▶ [in flight < bound?] ──no──▶ 503 overloaded
+request ──▶ [correlation id] ──▶ [in flight < bound?] ──no──▶ 429 overloaded
                                         │ yes
                                         ▼
                                      routes ──▶ answer ──▶ [count, time, X-Correlation-Id]
@@ -20,9 +20,9 @@ from signal_pipeline.observability.metrics import RequestMetrics
 from signal_pipeline.serving.answers import problem_response, problem_response_of
 from signal_pipeline.serving.correlation import bind_correlation_id, correlation_id_of
 
-__all__ = ["Boundary"]
+__all__ = ["UNEXPECTED", "Boundary"]
 
-_UNEXPECTED: Final = Failure(
+UNEXPECTED: Final = Failure(
     failure_class=FailureClass.UNEXPECTED, code="internal_error", detail="the function failed; see its log"
 )
 
@@ -73,7 +73,7 @@ class Boundary:
         except Exception:  # noqa: BLE001 - the last line of defence: logged whole, answered without internals
             get_logger().exception("request_failed", path=scope["path"], correlation_id=answer.correlation_id)
             if answer.status is None:
-                await problem_response(_UNEXPECTED)(scope, receive, answer)
+                await problem_response(UNEXPECTED)(scope, receive, answer)
 
     def _count(self, path: str, status: int | None, seconds: float) -> None:
         route = path if path in self._paths else "other"

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from signal_pipeline.domain.failures import Failure
 from signal_pipeline.events.envelope import MAX_EVENT_BYTES, CloudEvent, RefusedEvent
 from signal_pipeline.events.http import Request, decode_request
+from signal_pipeline.observability.metrics import RequestMetrics
 from signal_pipeline.serving.answers import verdict_response
 from signal_pipeline.settings import Settings
 
@@ -34,6 +35,7 @@ class Function:
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         self.settings = settings
         self.registry = registry
+        self.http_metrics = RequestMetrics(registry)
 
     async def open(self) -> None:
         """Make the clients, in the worker. Must not fail or wait when a dependency is down."""
@@ -62,7 +64,13 @@ class Function:
         """Return one verdict per event of the request, in its order; None means durable."""
         valid = [event for event in request.events if isinstance(event, CloudEvent)]
         handled = iter(await self.handle(valid) if valid else ())
-        return [self.refuse(event) if isinstance(event, RefusedEvent) else next(handled) for event in request.events]
+        verdicts = [
+            self.refuse(event) if isinstance(event, RefusedEvent) else next(handled) for event in request.events
+        ]
+        for verdict in verdicts:
+            if verdict is not None:
+                self.http_metrics.refused.labels(verdict.failure_class.value).inc()
+        return verdicts
 
     def refuse(self, event: RefusedEvent) -> Failure | None:
         """Return the verdict on an event that is not valid."""

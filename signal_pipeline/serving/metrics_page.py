@@ -2,6 +2,7 @@
 
 import threading
 import urllib.request
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar, Final
 
@@ -14,6 +15,7 @@ __all__ = ["MetricsPage"]
 
 _TRIGGER_DOWN: Final = b"# HELP trigger_up 1 while the trigger runs.\n# TYPE trigger_up gauge\ntrigger_up 0.0\n"
 _TRIGGER_TIMEOUT_SECONDS: Final = 2.0
+_CLIENT_TIMEOUT_SECONDS: Final = 10.0  # a connection that says nothing would hold its thread for ever
 
 
 class MetricsPage:
@@ -37,8 +39,8 @@ class MetricsPage:
         self._server: ThreadingHTTPServer | None = None
 
     def start(self) -> None:
-        """Listen; `ConfigurationError` when the port is taken."""
-        if not self._port:
+        """Listen, unless it does already; `ConfigurationError` when the port is taken."""
+        if not self._port or self._server is not None:
             return
         try:
             self._server = ThreadingHTTPServer((self._address, self._port), _handler(self))
@@ -63,13 +65,18 @@ class MetricsPage:
         try:
             with urllib.request.urlopen(self._trigger_url, timeout=_TRIGGER_TIMEOUT_SECONDS) as answer:  # noqa: S310 - a setting
                 page: bytes = answer.read()
-        except OSError:
+        except (OSError, HTTPException):  # no answer, or half of one
             return _TRIGGER_DOWN
         return page
 
 
 def _handler(page: MetricsPage) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        timeout = _CLIENT_TIMEOUT_SECONDS
+
+        def version_string(self) -> str:
+            return "signal-pipeline"  # the base class tells the version of Python to everyone
+
         def do_GET(self) -> None:
             if self.path.partition("?")[0] != "/metrics":
                 self.send_error(404)

@@ -1,0 +1,64 @@
+"""Calls an ASGI application without a server: what reaches it is exactly what a test says."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import ASGIApp, Message
+
+__all__ = ["Answer", "call"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the application answered.
+
+    Attributes:
+        status: Status code.
+        headers: Header values by name in lower case.
+        body: The whole body.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.body)
+
+
+async def call(
+    app: ASGIApp, method: str, path: str, headers: Sequence[tuple[str, str]] = (), body: bytes | Iterable[bytes] = b""
+) -> Answer:
+    """Send one request; a body in parts arrives part by part and is pulled only as far as it is read."""
+    parts = iter([body] if isinstance(body, bytes) else body)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        part = next(parts, None)
+        return {"type": "http.request", "body": part or b"", "more_body": part is not None}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 1),
+    }
+    await app(scope, receive, send)
+    start, *rest = sent
+    found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in start["headers"]}
+    return Answer(status=start["status"], headers=found, body=b"".join(part.get("body", b"") for part in rest))
