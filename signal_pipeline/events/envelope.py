@@ -23,6 +23,7 @@ __all__ = [
     "JSON_CONTENT_TYPE",
     "MAX_ATTRIBUTE_BYTES",
     "MAX_EVENT_BYTES",
+    "MAX_EXTENSIONS",
     "CloudEvent",
     "RefusedEvent",
     "event_from_attributes",

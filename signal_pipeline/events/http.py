@@ -31,6 +31,7 @@ __all__ = [
     "Request",
     "decode_request",
     "mode_of",
+    "refuse_encoding",
 ]
 
 STRUCTURED_CONTENT_TYPE: Final = "application/cloudevents+json"
@@ -94,7 +95,7 @@ def decode_request(
         raise UnsupportedContent(
             f"send a CloudEvent: ce- headers, {STRUCTURED_CONTENT_TYPE} or {BATCH_CONTENT_TYPE}",
         )
-    _refuse_encoding(mode, headers)
+    refuse_encoding(headers)
     if mode is Mode.BATCH:
         return Request(mode=mode, events=_batch(body, max_event_bytes))
     return Request(mode=mode, events=[_single(mode, headers, body, max_event_bytes)])
@@ -113,11 +114,12 @@ def _media_type(headers: Sequence[tuple[str, str]]) -> str:
     return next((value for name, value in headers if name == "content-type"), "").partition(";")[0].strip().lower()
 
 
-def _refuse_encoding(mode: Mode, headers: Sequence[tuple[str, str]]) -> None:
+def refuse_encoding(headers: Sequence[tuple[str, str]]) -> None:
+    """Raise `UnsupportedContent` for a compressed body, and for JSON in another charset than UTF-8."""
     for name, value in headers:
         if name == "content-encoding" and value.strip().lower() != "identity":
             raise UnsupportedContent("compressed bodies are not accepted")
-        if name == "content-type" and (mode is not Mode.BINARY or is_json_content_type(value)):
+        if name == "content-type" and is_json_content_type(value):
             charset = value.lower().partition("charset=")[2].partition(";")[0].strip(' "')
             if charset not in {"", "utf-8", "us-ascii"}:
                 raise UnsupportedContent("the charset is UTF-8")

@@ -8,6 +8,7 @@ The answer is 202 only when the broker has acknowledged every event it counts.
 """
 
 import random
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,8 +23,8 @@ from signal_pipeline.domain.failures import Failure, FailureClass
 from signal_pipeline.domain.samples import sample_signal
 from signal_pipeline.domain.signals import signal_of
 from signal_pipeline.errors import DependencyUnavailable, InvalidEvent, Unauthenticated, UnsupportedContent
-from signal_pipeline.events.envelope import JSON_CONTENT_TYPE, CloudEvent, RefusedEvent
-from signal_pipeline.events.http import Request, decode_request, mode_of
+from signal_pipeline.events.envelope import JSON_CONTENT_TYPE, MAX_EXTENSIONS, CloudEvent, RefusedEvent
+from signal_pipeline.events.http import Request, decode_request, mode_of, refuse_encoding
 from signal_pipeline.events.json_guard import check_value, load_json
 from signal_pipeline.events.kafka import encode_record
 from signal_pipeline.observability.metrics import EmitMetrics
@@ -39,6 +40,9 @@ __all__ = ["Emit"]
 
 _MAX_COUNT: Final = 10_000
 _MAX_LISTED_IDS: Final = 1000
+_UNKNOWN: Final = "outcome_unknown"
+# The way to the row adds some: correlation id, partition, offset, dead-letter id.
+_MAX_EXTENSIONS: Final = MAX_EXTENSIONS - 8
 _SCOPE: Final = "signals:write"
 _FORMS: Final = (
     'send nothing for one sample signal, application/json {"count": n} for n of them, or a CloudEvent in binary, '
@@ -56,7 +60,7 @@ class Emit(Function):
         super().__init__(settings, registry)
         self._metrics = EmitMetrics(registry)
         self._tokens = Tokens(settings.jwt_secret_key.get_secret_value())
-        self._rng = random.SystemRandom()
+        self._rng = random.Random(secrets.randbits(128))  # noqa: S311 - samples are no secrets, and are made by thousands
         self._producer: KafkaProducer | None = None
 
     async def open(self) -> None:
@@ -86,13 +90,9 @@ class Emit(Function):
     async def handle(self, events: Sequence[CloudEvent]) -> Sequence[Failure | None]:
         """Publish valid signals; what is no signal is refused and never produced."""
         now = datetime.now(UTC)
-        stamped = [_stamped(event, now) for event in events]
-        verdicts: list[Failure | None] = []
-        for event in stamped:
-            decided = signal_of(event, accepted_at=now)
-            verdicts.append(decided if isinstance(decided, Failure) else None)
-        good = [event for event, verdict in zip(stamped, verdicts, strict=True) if verdict is None]
-        outcomes = iter(await self._publish(good))
+        verdicts = [_refusal(event, now) for event in events]
+        good = [_stamped(event, now) for event, verdict in zip(events, verdicts, strict=True) if verdict is None]
+        outcomes = iter(await self._publish(good) if good else ())
         return [verdict if verdict is not None else next(outcomes) for verdict in verdicts]
 
     async def _publish(self, events: Sequence[CloudEvent]) -> list[Failure | None]:
@@ -105,9 +105,11 @@ class Emit(Function):
         return [None if outcome is None else _failure(outcome) for outcome in outcomes]
 
     async def _publish_all(self, events: Sequence[CloudEvent]) -> list[str]:
-        for failure in await self._publish(events):
-            if failure is not None:
-                raise DependencyUnavailable(failure.detail, code=failure.code)
+        failures = [failure for failure in await self._publish(events) if failure is not None]
+        if failures:
+            # "Not accepted" is said of a request only when it is true of each of its signals.
+            code = _speaker(failures).code if len(failures) == len(events) else _UNKNOWN
+            raise DependencyUnavailable("Kafka did not acknowledge", code=code)
         return [event.id for event in events]
 
     def _samples(self, count: int) -> list[CloudEvent]:
@@ -150,6 +152,7 @@ def _wanted_samples(headers: Headers, body: bytes) -> int:
     media_type = next((value for name, value in headers if name == "content-type"), "").partition(";")[0].strip()
     if media_type.lower() != JSON_CONTENT_TYPE:
         raise UnsupportedContent(_FORMS)
+    refuse_encoding(headers)
     wanted, plain = load_json(body)
     check_value(wanted, plain=plain)
     if not isinstance(wanted, dict) or set(wanted) != {"count"}:
@@ -178,6 +181,28 @@ def _stamped(event: CloudEvent, now: datetime) -> CloudEvent:
     )
 
 
+def _refusal(event: CloudEvent, now: datetime) -> Failure | None:
+    """Return why an event is not published: whatever is accepted here must be storable later."""
+    if len(event.extensions) > _MAX_EXTENSIONS:
+        return Failure(
+            failure_class=FailureClass.INVALID,
+            code="invalid_attribute",
+            detail=f"more than {_MAX_EXTENSIONS} extension attributes",
+        )
+    decided = signal_of(event, accepted_at=now)
+    return decided if isinstance(decided, Failure) else None
+
+
+def _speaker(failures: Sequence[Failure]) -> Failure:
+    """Return the failure that speaks for a request of which nothing was acknowledged: the least definite one.
+
+    A caller who hears that the outcome is unknown, or to come later, sends again and loses nothing.
+    """
+    unknown = [failure for failure in failures if failure.code == _UNKNOWN]
+    temporary = [failure for failure in failures if failure.policy.retry_after_seconds is not None]
+    return (unknown or temporary or failures)[0]
+
+
 def _failure(error: ProduceError) -> Failure:
     if error.code == "message_too_large":
         return Failure(
@@ -199,8 +224,7 @@ def _answer(request: Request, verdicts: Sequence[Failure | None]) -> Response:
     failures = [verdict for verdict in verdicts if verdict is not None]
     if not failures:
         return _accepted(ids)
-    # Nothing was accepted, for one reason: the request as a whole failed.
-    if not ids and len({(failure.failure_class, failure.code) for failure in failures}) == 1:
-        return problem_response(failures[0])
+    if not ids:  # nothing is durable, so the answer is no success
+        return problem_response(_speaker(failures))
     results = failed_results(request, verdicts)
     return json_response({"accepted": len(ids), "ids": ids[:_MAX_LISTED_IDS], "results": results}, 207)
