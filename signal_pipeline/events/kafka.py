@@ -11,8 +11,10 @@ the function refuses it and names the attribute that is wrong.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from signal_pipeline.events.envelope import JSON_CONTENT_TYPE, CloudEvent, event_from_attributes, event_from_json
@@ -28,13 +30,13 @@ __all__ = [
     "encode_record",
     "event_key",
     "instant_text",
-    "is_structured",
+    "is_structured_content",
     "plain_attributes",
     "record_time_text",
 ]
 
 PLAIN_RECORD_TYPE: Final = "dev.knative.kafka.event"
-_STRUCTURED: Final = b"application/cloudevents+json"
+_STRUCTURED: Final = "application/cloudevents+json"
 _LAST_MILLISECOND: Final = 253_402_300_799_000  # the last second of the year 9999
 _NOT_IN_EXTENSION_NAME: Final = re.compile("[^a-z0-9]")
 
@@ -118,33 +120,33 @@ def decode_record(record: KafkaRecord, *, source: str) -> CloudEvent:
     Raises:
         InvalidEvent: with the name of the attribute that is wrong.
     """
-    if is_structured(record):
+    attributes = binary_attributes(record.headers)
+    if is_structured_content(attributes):
         value, plain = load_json(record.value or b"")
         return event_from_json(value, plain=plain)
-    attributes = binary_attributes(record.headers)
     if "specversion" not in attributes:
         attributes = plain_attributes(record, source=source)
     return event_from_attributes(attributes, record.value)
 
 
-def is_structured(record: KafkaRecord) -> bool:
-    """Tell whether the value of the record is a whole event."""
-    for name, value in record.headers:
-        if value is not None and value.startswith(_STRUCTURED) and name.lower() == "content-type":
-            return True
-    return False
+def is_structured_content(attributes: Mapping[str, str]) -> bool:
+    """Tell from the attributes of a record's headers whether its value is a whole event."""
+    return attributes.get("datacontenttype", "").startswith(_STRUCTURED)
 
 
 def binary_attributes(headers: Headers) -> dict[str, str]:
     """Return the attributes that `ce_*` headers carry; a null header is an absent attribute, the last of two wins."""
     attributes: dict[str, str] = {}
     for name, value in headers:
-        if value is None:
+        attribute = _attribute_of(name)
+        if attribute is None or value is None:
             continue
-        if name.startswith("ce_"):
-            attributes[_attribute_name(name)] = _text(value)
-        elif name == "content-type" or name.lower() == "content-type":
-            attributes["datacontenttype"] = _text(value)
+        try:
+            attributes[attribute] = value.decode()
+        except UnicodeDecodeError:
+            # U+001A SUBSTITUTE is a control character, which no attribute may have: the function refuses the event
+            # instead of storing an altered text.
+            attributes[attribute] = value.decode("utf-8", "replace").replace("\ufffd", "\x1a")
     return attributes
 
 
@@ -182,19 +184,16 @@ def record_time_text(record: KafkaRecord) -> str:
     return instant_text(datetime.fromtimestamp(milliseconds / 1000, UTC))
 
 
-def _attribute_name(header: str) -> str:
+@lru_cache(maxsize=1024)  # the same few names in every record of a topic
+def _attribute_of(header: str) -> str | None:
+    """Return the attribute that a header carries; None when it carries none."""
+    if header.lower() == "content-type":
+        return "datacontenttype"
+    if not header.startswith("ce_"):
+        return None
     name = header[3:]
     # `data` would take the place of the event's data: under its own header's name it is refused as an extension.
     return header if name in {"data", "data_base64"} else name
-
-
-def _text(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        # U+001A SUBSTITUTE is a control character, which no attribute may have: the function refuses the event
-        # instead of storing an altered text.
-        return value.decode("utf-8", "replace").replace("\ufffd", "\x1a")
 
 
 def _extension_bytes(value: str | int | bool) -> bytes:  # noqa: FBT001 - a CloudEvents attribute may be a boolean

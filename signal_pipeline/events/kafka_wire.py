@@ -20,7 +20,7 @@ from signal_pipeline.events.kafka import (
     binary_attributes,
     decode_record,
     encode_record,
-    is_structured,
+    is_structured_content,
     plain_attributes,
     record_time_text,
 )
@@ -81,9 +81,9 @@ def batch_message(records: Sequence[KafkaRecord], *, source: str, wrap_record: b
 
 
 def _element(record: KafkaRecord, *, source: str) -> Any:
-    if is_structured(record):
-        return _structured_element(record, source=source)
     attributes: dict[str, Any] = binary_attributes(record.headers)
+    if is_structured_content(attributes):
+        return _structured_element(record, source=source)
     if "specversion" not in attributes:
         attributes = dict(plain_attributes(record, source=source))
     return _with_data(attributes, record.value)
@@ -117,13 +117,13 @@ def _structured_element(record: KafkaRecord, *, source: str) -> Any:
 
 
 def _attributes_and_data(record: KafkaRecord, *, source: str) -> tuple[dict[str, str], bytes]:
-    if is_structured(record):
+    attributes = binary_attributes(record.headers)
+    if is_structured_content(attributes):
         try:
             event = decode_record(record, source=source)
         except InvalidEvent:
             return plain_attributes(record, source=source), record.value or b""
         return _binary_form(event)
-    attributes = binary_attributes(record.headers)
     if "specversion" not in attributes:
         attributes = plain_attributes(record, source=source)
     return attributes, record.value or b""
