@@ -135,6 +135,15 @@ def verify() -> None:
             raise typer.Exit(1)
 
 
+@app.command()
+def figures() -> None:
+    """Show the pipeline in a handful of numbers: rate, lag, dead letters, outbox."""
+    from signal_pipeline.commands.pipeline_figures import show_figures  # noqa: PLC0415
+
+    with _settings("figures") as settings:
+        show_figures(settings)
+
+
 @app.command("db-stats")
 def db_stats() -> None:
     """Show rows, sizes and index use of the tables."""
