@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from local import commands, console, control
 from local.components.table import INFRASTRUCTURE, all_services
@@ -29,8 +30,13 @@ def _context() -> tuple[Settings, Layout]:
     try:
         settings = load_settings()
     except ValidationError as exc:
-        raise Refused("\n".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in exc.errors())) from exc
+        raise Refused("\n".join(map(_explained, exc.errors()))) from exc
     return settings, Layout.of(settings.state_dir)
+
+
+def _explained(error: ErrorDetails) -> str:
+    variable = "".join(f"{part}: " for part in error["loc"]).upper()
+    return variable + error["msg"].removeprefix("Value error, ")
 
 
 def _run(action: Callable[[Settings, Layout], bool | None]) -> None:
@@ -38,7 +44,7 @@ def _run(action: Callable[[Settings, Layout], bool | None]) -> None:
     try:
         settings, layout = _context()
         good = action(settings, layout)
-    except (Refused, Unusable, control.SupervisorGone) as exc:
+    except (Refused, Unusable, control.SupervisorGone, OSError) as exc:
         if isinstance(exc, Refused) and exc.service:
             console.show_log_end(layout.logs / f"{exc.service}.log")
         console.fail(str(exc))

@@ -73,8 +73,8 @@ def status(layout: Layout) -> bool:
     """Print the table of services; false when the pipeline is down."""
     try:
         console.show_table(control.request(layout, "status"))
-    except control.SupervisorGone:
-        console.OUT.print("the pipeline is down; start it with: make up")
+    except control.SupervisorGone as exc:
+        console.OUT.print(str(exc))
         return False
     return True
 

@@ -83,7 +83,7 @@ def _connect(layout: Layout) -> socket.socket:
             connection.connect(_SOCKET)
     except OSError as exc:
         connection.close()
-        raise SupervisorGone("no supervisor answers") from exc
+        raise SupervisorGone("the pipeline is down; start it with: make up") from exc
     return connection
 
 
