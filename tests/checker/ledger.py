@@ -43,25 +43,21 @@ class LedgerWriter:
         """Note events that are about to be sent to emit; returns their numbers."""
         return self._attempt([{"event": dict(event)} for event in events])
 
-    def attempt_record(self, record: RawRecord, *, event: Mapping[str, Any] | None = None) -> int:
-        """Note a record that is about to be written to Kafka directly; returns its number.
+    def attempt_records(self, records: Iterable[tuple[RawRecord, Mapping[str, Any] | None]]) -> list[int]:
+        """Note records that are about to be written to Kafka directly; returns their numbers.
 
         Args:
-            record: The record.
-            event: The event that it is; None when it is none, and must end as a dead letter.
+            records: Each record with the event that it is; None when it is none, and must end as a dead letter.
         """
-        encoded = {
-            "key_base64": _encoded(record.key),
-            "value_base64": _encoded(record.value),
-            "headers": [[name, _encoded(content)] for name, content in record.headers],
-        }
-        meaning = {"poison": True} if event is None else {"event": dict(event)}
-        return self._attempt([{"record": encoded, **meaning}])[0]
+        return self._attempt([_entry(record, event) for record, event in records])
 
-    def result(self, numbers: Sequence[int], outcome: Outcome, *, position: Position | None = None) -> None:
+    def result(self, numbers: Iterable[int], outcome: Outcome) -> None:
+        """Note the one outcome of several attempts."""
+        self.results((number, outcome, None) for number in numbers)
+
+    def results(self, results: Iterable[tuple[int, Outcome, Position | None]]) -> None:
         """Note what came of attempts, and where a record was placed."""
-        placed = {} if position is None else {"position": [position.topic, position.partition, position.offset]}
-        self._write([{"result": number, "outcome": outcome, **placed} for number in numbers])
+        self._write([_result(number, outcome, position) for number, outcome, position in results])
 
     def _attempt(self, entries: list[dict[str, Any]]) -> list[int]:
         numbers = [next(self._numbers) for _ in entries]
@@ -87,6 +83,20 @@ def load_ledger(path: Path) -> tuple[Sent, ...]:
         except (ValueError, KeyError) as exc:
             raise ValueError(f"{path}, line {number} is no line of a ledger") from exc
     return tuple(_sent(number, entry, results.get(number, {})) for number, entry in attempts.items())
+
+
+def _entry(record: RawRecord, event: Mapping[str, Any] | None) -> dict[str, Any]:
+    encoded = {
+        "key_base64": _encoded(record.key),
+        "value_base64": _encoded(record.value),
+        "headers": [[name, _encoded(content)] for name, content in record.headers],
+    }
+    return {"record": encoded, **({"poison": True} if event is None else {"event": dict(event)})}
+
+
+def _result(number: int, outcome: Outcome, position: Position | None) -> dict[str, Any]:
+    placed = {} if position is None else {"position": [position.topic, position.partition, position.offset]}
+    return {"result": number, "outcome": outcome, **placed}
 
 
 def _sent(number: int, entry: Mapping[str, Any], result: Mapping[str, Any]) -> Sent:

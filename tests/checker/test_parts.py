@@ -91,7 +91,7 @@ def test_ledger_is_read_as_written(tmp_path: Path) -> None:
     with LedgerWriter(tmp_path / "ledger") as ledger:
         accepted, unanswered = ledger.attempt_events([event, event])
         ledger.result([accepted], Outcome.OK)
-        ledger.result([ledger.attempt_record(record)], Outcome.OK, position=place)
+        ledger.results((number, Outcome.OK, place) for number in ledger.attempt_records([(record, None)]))
     first, second, third = load_ledger(tmp_path / "ledger")
     assert (first.number, first.outcome, first.version) == (accepted, Outcome.OK, version_of(event))
     assert (second.number, second.outcome) == (unanswered, Outcome.UNKNOWN)

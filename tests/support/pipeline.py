@@ -1,0 +1,80 @@
+"""The whole pipeline, run by its own commands on ports and data of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from signal_pipeline.settings import Settings
+from tests.checker import Report, Sent, check, check_until_sound
+
+__all__ = ["ROOT", "Pipeline"]
+
+ROOT = Path(__file__).resolve().parents[2]
+_COMMAND_SECONDS = 240
+_SETTLE_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """One pipeline.
+
+    Attributes:
+        variables: Its settings as environment variables; nothing else distinguishes it from the default one.
+    """
+
+    variables: dict[str, str]
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that its processes have."""
+        fields = {name.lower(): value for name, value in self.variables.items()}
+        return Settings(_env_file=None, **fields)  # type: ignore[arg-type]  # pydantic parses the texts
+
+    @property
+    def database_url(self) -> str:
+        """Its database."""
+        return self.settings.database_url.get_secret_value()
+
+    @property
+    def bootstrap(self) -> str:
+        """Its broker."""
+        return self.settings.kafka_bootstrap_servers
+
+    @property
+    def state(self) -> Path:
+        """Its data, logs and process ids."""
+        return ROOT / self.settings.state_dir
+
+    def run(self, *arguments: str, seconds: float = _COMMAND_SECONDS) -> subprocess.CompletedProcess[str]:
+        """Run `python …` with the pipeline's settings and return what it said."""
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env={**os.environ, **self.variables},
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    def local(self, *arguments: str) -> str:
+        """Run a command of the local run; an `AssertionError` has its output when it fails."""
+        done = self.run("-m", "local", *arguments)
+        assert done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def pids(self) -> dict[str, int]:
+        """Return the recorded process of each service."""
+        recorded = json.loads((self.state / "run" / "processes.json").read_text())
+        return {name: process["pid"] for name, process in recorded.items()}
+
+    def check(self, sent: tuple[Sent, ...], *, seconds: float = _SETTLE_SECONDS) -> Report:
+        """Let the independent checker judge what was sent, once everything had time to arrive."""
+
+        def read() -> Report:
+            return check(self.database_url, self.bootstrap, sent, stamped=True, recorded=True)
+
+        return check_until_sound(read, seconds=seconds)
