@@ -69,7 +69,7 @@ class ConsumerThread:
         self._stalls = 0
         self._assigned: set[TopicPartitionKey] = set()
         self._thread = threading.Thread(target=self._run, name="kafka-consumer", daemon=True)
-        self.joined = False  # has had an assignment since it last lost the group
+        self.joined = False  # the group gave this member its part, which may be nothing
         self.failed: asyncio.Future[None] = self._loop.create_future()
 
     # -- called on the loop --
@@ -97,6 +97,18 @@ class ConsumerThread:
         else:
             self._room.clear()
 
+    def _begin(self, keys: list[TopicPartitionKey]) -> None:
+        self._handler.assigned(keys)
+        self.joined = True
+
+    def _lose(self, keys: list[TopicPartitionKey]) -> None:
+        self.joined = False
+        self._handler.lost(keys)
+
+    def _fail(self, error: Exception) -> None:
+        if not self.failed.done():
+            self.failed.set_exception(error)
+
     # -- the thread --
 
     def _run(self) -> None:
@@ -112,10 +124,6 @@ class ConsumerThread:
                 consumer.close()
         except Exception as exc:  # noqa: BLE001 - whatever ends the thread must end the trigger, not pass unseen
             self._loop.call_soon_threadsafe(self._fail, exc)
-
-    def _fail(self, error: Exception) -> None:
-        if not self.failed.done():
-            self.failed.set_exception(error)
 
     def _step(self, consumer: Consumer) -> None:
         self._send_commits(consumer)
@@ -186,9 +194,8 @@ class ConsumerThread:
     def _on_assign(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         keys = _keys(partitions)
         self._assigned.update(keys)
-        self.joined = True
         self._log.info("partitions_assigned", partitions=sorted(keys))
-        self._loop.call_soon_threadsafe(self._handler.assigned, keys)
+        self._loop.call_soon_threadsafe(self._begin, keys)
 
     def _on_revoke(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         keys = _keys(partitions)
@@ -208,9 +215,8 @@ class ConsumerThread:
     def _on_lost(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         keys = _keys(partitions)
         self._forget(keys)
-        self.joined = False
         self._log.warning("partitions_lost", partitions=sorted(keys))
-        self._loop.call_soon_threadsafe(self._handler.lost, keys)
+        self._loop.call_soon_threadsafe(self._lose, keys)
 
     def _forget(self, keys: Iterable[TopicPartitionKey]) -> None:
         self._assigned.difference_update(keys)

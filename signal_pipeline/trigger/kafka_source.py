@@ -68,7 +68,7 @@ class KafkaTriggerSource:
         dispatcher.on_change = lambda: self._control_flow(dispatcher, consumer)
         self._consumer = consumer
         consumer.start()
-        upkeep = [asyncio.create_task(self._commit(dispatcher, consumer)), self._lag_task(dispatcher)]
+        upkeep = [asyncio.create_task(self._commit(dispatcher, consumer)), self._lag_task(dispatcher, consumer)]
         try:
             await _first(stop.wait(), dispatcher.crashed, consumer.failed, *upkeep)
         finally:
@@ -95,7 +95,7 @@ class KafkaTriggerSource:
             consumer.commit(dispatcher.commits())
             await asyncio.sleep(_COMMIT_SECONDS)
 
-    def _lag_task(self, dispatcher: Dispatcher) -> "asyncio.Task[None]":
+    def _lag_task(self, dispatcher: Dispatcher, consumer: ConsumerThread) -> "asyncio.Task[None]":
         monitor = LagMonitor(
             self._settings,
             group=self._trigger.group,
@@ -105,7 +105,7 @@ class KafkaTriggerSource:
 
         async def measure() -> None:
             while True:
-                await monitor.update(dispatcher.partitions)
+                await monitor.update(dispatcher.partitions if consumer.joined else None)
                 await asyncio.sleep(_LAG_SECONDS)
 
         return asyncio.create_task(measure())

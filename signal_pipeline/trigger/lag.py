@@ -44,8 +44,15 @@ class LagMonitor:
         self._shown: set[TopicPartitionKey] = set()
         metrics.lag.set(math.nan)  # not known yet, which is not zero
 
-    async def update(self, keys: Iterable[TopicPartitionKey]) -> None:
-        """Measure the lag of these partitions; while the broker does not answer, the lag is not a number."""
+    async def update(self, keys: Iterable[TopicPartitionKey] | None) -> None:
+        """Measure the lag of these partitions; while the broker does not answer, the lag is not a number.
+
+        Args:
+            keys: The partitions that the group gave to this trigger; None while it is not in the group.
+        """
+        if keys is None:
+            self._metrics.lag.set(math.nan)
+            return
         wanted = list(keys)
         try:
             lags = await asyncio.to_thread(self._measure, wanted)
