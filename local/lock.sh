@@ -8,3 +8,4 @@ lock() {
 }
 lock --extra framework pyproject.toml requirements/build.in --output-file requirements/runtime.txt
 lock --constraint requirements/runtime.txt requirements/dev.in --output-file requirements/dev.txt
+lock requirements/cloudevents2.in --output-file requirements/cloudevents2.txt
