@@ -17,12 +17,14 @@ from prometheus_client import (
 from signal_pipeline import __version__
 
 __all__ = [
+    "AuthMetrics",
     "ConfirmMetrics",
     "DetectMetrics",
     "EmitMetrics",
     "ProcessMetrics",
     "ReplayMetrics",
     "RequestMetrics",
+    "RetentionMetrics",
     "TriggerMetrics",
     "function_registry",
     "trigger_registry",
@@ -179,6 +181,21 @@ class ReplayMetrics:
             "dlq_queue_size", "Unread dead letters plus recorded ones without an outcome.", registry=registry
         )
         self.retry_attempts = Counter("dlq_retry_attempts_total", "Replays attempted.", registry=registry)
+
+
+class AuthMetrics:
+    """Metrics of auth."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.issued = Counter("auth_tokens_issued_total", "Token pairs issued, by grant.", ["grant"], registry=registry)
+        self.refused = Counter("auth_refused_total", "Refused credentials, by grant.", ["grant"], registry=registry)
+
+
+class RetentionMetrics:
+    """Metrics of the role that hosts the purge."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.purged = Counter("purged_rows_total", "Rows deleted by retention.", ["table"], registry=registry)
 
 
 class TriggerMetrics:

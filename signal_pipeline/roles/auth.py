@@ -1,9 +1,10 @@
 """auth: issues, rotates, revokes and verifies tokens.
 
 POST /auth/token     username and password   ──▶ an access and a refresh token
-POST /auth/refresh   a refresh token         ──▶ a new pair; the old one is spent, using it again ends the login
+POST /auth/refresh   a refresh token         ──▶ a new pair; the old one is spent, using it again ends the login,
+                                                 but for 5 s: two requests at once get the same successor
 POST /auth/revoke    a refresh token         ──▶ the login ends
-POST /auth/verify    an access token         ──▶ what it says
+POST /auth/verify    an access token         ──▶ what it says, unless its login has ended
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, TypeVar
 from uuid import UUID, uuid4
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 
 from signal_pipeline.errors import InvalidEvent, Unauthenticated, UnsupportedContent
 from signal_pipeline.observability.logs import get_logger
+from signal_pipeline.observability.metrics import AuthMetrics
 from signal_pipeline.roles.database import DatabaseFunction
 from signal_pipeline.security.passwords import Passwords
 from signal_pipeline.security.tokens import LIFETIMES, Tokens, TokenType
@@ -27,6 +29,7 @@ from signal_pipeline.serving.body import read_body
 from signal_pipeline.settings import Settings
 from signal_pipeline.store.access import (
     find_user,
+    is_login_revoked,
     put_development_user,
     remember_refresh_token,
     revoke_login,
@@ -70,10 +73,7 @@ class Auth(DatabaseFunction):
         self._tokens = Tokens(settings.jwt_secret_key.get_secret_value())
         self._passwords = Passwords()
         self._admin_known = False
-        self._issued = Counter(
-            "auth_tokens_issued_total", "Token pairs issued, by grant.", ["grant"], registry=registry
-        )
-        self._refused = Counter("auth_refused_total", "Refused credentials, by grant.", ["grant"], registry=registry)
+        self._metrics = AuthMetrics(registry)
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the four operations."""
@@ -85,21 +85,20 @@ class Auth(DatabaseFunction):
         await self._ensure_admin()
         user = await find_user(self.pool, given.username)
         if not await self._passwords.verify(user.password_hash if user else None, given.password) or user is None:
-            self._refused.labels("password").inc()
+            self._metrics.refused.labels("password").inc()
             raise Unauthenticated("no such user or password", code="invalid_credentials")
         return await self._issue("password", user.username, user.scopes, user.id, uuid4(), uuid4())
 
     async def _refresh(self, request: Request) -> Response:
         given = await _parsed(request, _RefreshToken)
         claims = self._tokens.verify(given.refresh_token, TokenType.REFRESH)
-        successor = uuid4()
-        login = await spend_refresh_token(self.pool, claims.token_id, successor=successor)
+        login = await spend_refresh_token(self.pool, claims.token_id, successor=uuid4())
         if login is None:
-            self._refused.labels("refresh").inc()
+            self._metrics.refused.labels("refresh").inc()
             if await revoke_login(self.pool, claims.token_id):
                 get_logger().warning("refresh_token_reused", user=claims.subject)
             raise Unauthenticated("the refresh token is not in use", code="invalid_refresh_token")
-        return await self._issue("refresh", login.username, login.scopes, login.user_id, login.family, successor)
+        return await self._issue("refresh", login.username, login.scopes, login.user_id, login.family, login.successor)
 
     async def _revoke(self, request: Request) -> Response:
         given = await _parsed(request, _RefreshToken)
@@ -110,6 +109,8 @@ class Auth(DatabaseFunction):
     async def _verify(self, request: Request) -> Response:
         given = await _parsed(request, _AnyToken)
         claims = self._tokens.verify(given.token, TokenType.ACCESS)
+        if claims.login is not None and await is_login_revoked(self.pool, claims.login):
+            raise Unauthenticated("the login has ended", code="revoked_token")
         expires = int(claims.expires_at.timestamp())
         scopes = " ".join(sorted(claims.scopes))
         return json_response({"active": True, "sub": claims.subject, "scope": scopes, "exp": expires})
@@ -120,9 +121,9 @@ class Auth(DatabaseFunction):
         now = datetime.now(UTC)
         expires = now + LIFETIMES[TokenType.REFRESH]
         await remember_refresh_token(self.pool, refresh_id, family=family, user=user_id, expires=expires)
-        self._issued.labels(grant).inc()
+        self._metrics.issued.labels(grant).inc()
         pair: Mapping[str, Any] = {
-            "access_token": self._tokens.issue(username, scopes, TokenType.ACCESS, now=now),
+            "access_token": self._tokens.issue(username, scopes, TokenType.ACCESS, now=now, login=family),
             "refresh_token": self._tokens.issue(username, (), TokenType.REFRESH, now=now, token_id=refresh_id),
             "token_type": "Bearer",
             "expires_in": int(LIFETIMES[TokenType.ACCESS].total_seconds()),

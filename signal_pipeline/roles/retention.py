@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from signal_pipeline.observability.metrics import RetentionMetrics
 from signal_pipeline.serving.answers import json_response
 from signal_pipeline.settings import Settings
 from signal_pipeline.store.maintenance import purge
@@ -29,7 +30,7 @@ class Retention:
     def __init__(self, pool: Pool, settings: Settings, registry: CollectorRegistry) -> None:
         self._pool = pool
         self._age = timedelta(seconds=settings.retention_seconds)
-        self._purged = Counter("purged_rows_total", "Rows deleted by retention.", ["table"], registry=registry)
+        self._metrics = RetentionMetrics(registry)
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the route."""
@@ -38,5 +39,5 @@ class Retention:
     async def _purge(self, _: Request) -> Response:
         rows = asdict(await purge(self._pool, self._age))
         for table, count in rows.items():
-            self._purged.labels(table).inc(count)
+            self._metrics.purged.labels(table).inc(count)
         return json_response({"purged": rows, "older_than_seconds": self._age.total_seconds()})

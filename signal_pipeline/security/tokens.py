@@ -45,6 +45,7 @@ class Claims:
         token_type: Access or refresh.
         scopes: What the subject may do.
         expires_at: End of validity.
+        login: The login that it came from, which can be revoked; None for a token that was not made by logging in.
     """
 
     subject: str
@@ -52,6 +53,7 @@ class Claims:
     token_type: TokenType
     scopes: frozenset[str]
     expires_at: datetime
+    login: UUID | None = None
 
 
 class Tokens:
@@ -65,7 +67,14 @@ class Tokens:
         self._key = key
 
     def issue(
-        self, subject: str, scopes: Sequence[str], token_type: TokenType, *, now: datetime, token_id: UUID | None = None
+        self,
+        subject: str,
+        scopes: Sequence[str],
+        token_type: TokenType,
+        *,
+        now: datetime,
+        token_id: UUID | None = None,
+        login: UUID | None = None,
     ) -> str:
         """Return a signed token that is valid from `now` for the lifetime of its type."""
         claims = {
@@ -78,6 +87,8 @@ class Tokens:
             "iat": now,
             "exp": now + LIFETIMES[token_type],
         }
+        if login is not None:
+            claims["sid"] = str(login)
         return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
 
     def verify(self, token: str, token_type: TokenType) -> Claims:
@@ -117,7 +128,8 @@ def _checked(claims: dict[str, Any], token_type: TokenType) -> Claims:
         raise Unauthenticated("the token is not valid")
     try:
         token_id = UUID(claims["jti"])
-    except ValueError as exc:
+        login = UUID(claims["sid"]) if "sid" in claims else None
+    except (ValueError, TypeError, AttributeError) as exc:
         raise Unauthenticated("the token is not valid") from exc
     return Claims(
         subject=claims["sub"],
@@ -125,6 +137,7 @@ def _checked(claims: dict[str, Any], token_type: TokenType) -> Claims:
         token_type=token_type,
         scopes=frozenset(str(claims.get("scope", "")).split()),
         expires_at=datetime.fromtimestamp(expires, UTC),
+        login=login,
     )
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "Login",
     "User",
     "find_user",
+    "is_login_revoked",
     "put_development_user",
     "remember_refresh_token",
     "revoke_login",
@@ -45,12 +46,14 @@ class Login:
         user_id: Whose login.
         username: Name of the user.
         scopes: What the user may do now.
+        successor: Id of the refresh token that takes its place.
     """
 
     family: UUID
     user_id: UUID
     username: str
     scopes: Sequence[str]
+    successor: UUID
 
 
 async def find_user(pool: Pool, username: str) -> User | None:
@@ -77,11 +80,20 @@ async def remember_refresh_token(pool: Pool, token_id: UUID, *, family: UUID, us
 
 
 async def spend_refresh_token(pool: Pool, token_id: UUID, *, successor: UUID) -> Login | None:
-    """Take a refresh token out of use; None when it was not in use: exactly one of two callers gets the login."""
+    """Take a refresh token out of use; None when it was not in use.
+
+    Sent again within seconds, by a client that lost the answer or asked twice at once, it stands for the same login
+    and the successor that it has already.
+    """
     async with pool.connection() as connection:
         cursor = await connection.execute(query("spend_refresh_token"), {"jti": token_id, "successor": successor})
         row = await cursor.fetchone()
-    return None if row is None else Login(family=row[0], user_id=row[1], username=row[2], scopes=row[3])
+        if row is None:
+            cursor = await connection.execute(query("repeat_refresh_token"), {"jti": token_id})
+            row = await cursor.fetchone()
+    if row is None:
+        return None
+    return Login(family=row[0], user_id=row[1], username=row[2], scopes=row[3], successor=row[4])
 
 
 async def revoke_login(pool: Pool, token_id: UUID) -> int:
@@ -89,3 +101,11 @@ async def revoke_login(pool: Pool, token_id: UUID) -> int:
     async with pool.connection() as connection:
         cursor = await connection.execute(query("revoke_refresh_family"), {"jti": token_id})
         return cursor.rowcount
+
+
+async def is_login_revoked(pool: Pool, family: UUID) -> bool:
+    """Tell whether a login has ended before its time."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("login_is_revoked"), {"family": family})
+        row = await cursor.fetchone()
+    return row is not None and bool(row[0])

@@ -132,6 +132,9 @@ def test_every_claim_is_needed(name: str) -> None:
         {"jti": "no-uuid"},
         {"typ": "Access"},
         {"typ": ["access"]},
+        {"sid": "no-uuid"},
+        {"sid": 5},
+        {"sid": None},
     ],
 )
 def test_wrong_claims_are_refused(change: dict[str, Any]) -> None:
