@@ -18,6 +18,20 @@ _VARIABLES = {
 }
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the one marker of the suite."""
+    config.addinivalue_line("markers", "long: a chaos cell that runs only when tests/chaos is asked for by name")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long chaos cells out of a run of everything."""
+    if any("chaos" in argument for argument in config.args):
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture(scope="session")
 def pipeline() -> Iterator[Pipeline]:
     """The whole pipeline, started from nothing by its own command and removed afterwards."""
