@@ -15,10 +15,12 @@ import uvicorn
 
 from signal_pipeline.roles.application import build_application
 from signal_pipeline.serving.app import FunctionApp
+from signal_pipeline.serving.metrics_page import MetricsPage
 from signal_pipeline.serving.server import _WithLifespan
 from signal_pipeline.settings import Settings
 from signal_pipeline.topology import ROLES, role_named
 from tests.contract.client import Site, free_port
+from tests.contract.emit_app import EmitToList, RecordingProducer
 
 ROOT = Path(__file__).parents[2]
 # Nothing listens on port 1: every dependency is away.
@@ -120,3 +122,16 @@ def sites(way: str) -> Iterator[Callable[[str], Site]]:
 def site(request: pytest.FixtureRequest, sites: Callable[[str], Site]) -> Site:
     """Each function in turn."""
     return sites(request.param)
+
+
+@pytest.fixture
+def producer() -> RecordingProducer:
+    """Where records go."""
+    return RecordingProducer()
+
+
+@pytest.fixture
+def emit(producer: RecordingProducer) -> Iterator[FunctionApp]:
+    """The role emit as an application."""
+    function = EmitToList(producer)
+    return FunctionApp(function, MetricsPage(function.registry, address="127.0.0.1", port=0))

@@ -2,8 +2,7 @@
 
 import base64
 import json
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -11,59 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signal_pipeline.domain.failures import Failure, FailureClass
-from signal_pipeline.domain.signals import IDENTITY_NAMESPACE, PLAIN_RECORD_TYPE, Signal, signal_id, signal_of
-
-ACCEPTED_AT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
-EVENT_TIME = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-A_UUID = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """A CloudEvent as the domain sees one."""
-
-    id: str = A_UUID
-    source: str = "web"
-    type: str = "login"
-    subject: str | None = None
-    time: datetime | None = EVENT_TIME
-    datacontenttype: str | None = None
-    dataschema: str | None = None
-    extensions: dict[str, str | int | bool] = field(default_factory=dict)
-    data: Any = None
-    data_json: bytes | None = None
-    data_bytes: bytes | None = None
-
-
-def json_event(data: Any, **attributes: Any) -> Event:
-    """Return an event with JSON data."""
-    return Event(data=data, data_json=json.dumps(data).encode(), **attributes)
-
-
-def signal(event: Event) -> Signal:
-    """Return the signal that an event is."""
-    found = signal_of(event, accepted_at=ACCEPTED_AT)
-    assert isinstance(found, Signal), found
-    return found
-
-
-def refusal(event: Event) -> Failure:
-    """Return why an event is no signal."""
-    found = signal_of(event, accepted_at=ACCEPTED_AT)
-    assert isinstance(found, Failure), found
-    return found
-
-
-def extensions(event: Event) -> Any:
-    """Return the stored extensions as a value."""
-    text = signal(event).extensions_json
-    return None if text is None else json.loads(text)
-
-
-def plain(data: Any, **attributes: Any) -> Event:
-    """Return a plain Kafka record as a KafkaSource wraps it."""
-    return json_event(data, id="partition:0/offset:7", source="/topics#t", type=PLAIN_RECORD_TYPE, **attributes)
+from signal_pipeline.domain.signals import IDENTITY_NAMESPACE, Signal, signal_id, signal_of
+from tests.unit.domain.signal_events import (
+    A_UUID,
+    ACCEPTED_AT,
+    EVENT_TIME,
+    Event,
+    extensions,
+    json_event,
+    refusal,
+    signal,
+)
 
 
 def test_an_event_becomes_a_row() -> None:
@@ -203,82 +160,6 @@ def test_the_session_is_bounded_as_its_index(session: Any, fits: bool) -> None: 
     assert isinstance(found, Signal) is fits
 
 
-@pytest.mark.parametrize(
-    ("record", "expected"),
-    [
-        ({"event_id": A_UUID, "source": "web", "type": "login"}, (UUID(A_UUID), None, "web", "login", ACCEPTED_AT)),
-        ({"id": "1", "source": "web", "type": "x"}, (signal_id("web", "1"), None, "web", "x", ACCEPTED_AT)),
-        (
-            {
-                "id": "2",
-                "event_id": "1",
-                "source": "a",
-                "type": "b",
-                "user_id": "u",
-                "event_ts": "2026-01-02T03:04:05Z",
-            },
-            (signal_id("a", "1"), "u", "a", "b", EVENT_TIME),
-        ),
-        (
-            {"id": "1", "source": "a", "type": "b", "user_id": None, "timestamp": "2026-01-02T04:04:05+01:00"},
-            (signal_id("a", "1"), None, "a", "b", EVENT_TIME),
-        ),
-    ],
-)
-def test_a_plain_record_is_a_signal(record: Any, expected: Any) -> None:
-    """The older JSON shape is understood; without a time of its own it has that of its record, else of acceptance."""
-    found = signal(plain(record, time=None))
-    assert (found.id, found.user_id, found.source, found.type, found.event_ts) == expected
-
-
-def test_a_plain_record_without_a_time_has_its_records() -> None:
-    """The broker's timestamp is the better guess than the time of acceptance."""
-    assert signal(plain({"id": "1", "source": "a", "type": "b"})).event_ts == EVENT_TIME
-
-
-@pytest.mark.parametrize(("payload", "text"), [({"a": "é"}, '{"a": "é"}'), (None, "null"), (10**30, "1" + "0" * 30)])
-def test_the_payload_of_a_plain_record(payload: Any, text: str) -> None:
-    """A payload of any type is kept, every digit of it; an absent one is absent."""
-    record = {"id": A_UUID, "source": "a", "type": "b"}
-    found = signal(plain(record | {"payload": payload}))
-    assert (found.payload, found.payload_json, found.extensions_json) == (payload, text, None)
-    assert signal(plain(record)).payload_json is None
-
-
-@pytest.mark.parametrize(
-    ("record", "code"),
-    [
-        (None, "not_a_signal"),
-        ([], "not_a_signal"),
-        ("text", "not_a_signal"),
-        ({}, "not_a_signal"),
-        ({"source": "a", "type": "b"}, "not_a_signal"),
-        ({"id": "", "source": "a", "type": "b"}, "not_a_signal"),
-        ({"id": 1, "source": "a", "type": "b"}, "not_a_signal"),
-        ({"id": "1", "type": "b"}, "not_a_signal"),
-        ({"id": "1", "source": "a"}, "not_a_signal"),
-        ({"id": "1", "source": "a", "type": ""}, "not_a_signal"),
-        ({"id": "1", "source": "a", "type": "b", "user_id": 5}, "not_a_signal"),
-        ({"id": "1", "source": "a", "type": "b", "event_ts": 1767225600}, "invalid_time"),
-        ({"id": "1", "source": "a", "type": "b", "event_ts": "infinity"}, "invalid_time"),
-        ({"id": "1", "source": "a", "type": "b", "event_ts": "2026-01-02T03:04:05"}, "invalid_time"),
-        ({"id": "1", "source": "a", "type": "b", "event_ts": "٢٠٢٦-01-01T00:00:00Z"}, "invalid_time"),
-        ({"id": "1", "source": "a", "type": "b", "timestamp": "0001-01-01T00:00:00+01:00"}, "invalid_time"),
-        ({"id": "1", "source": "a", "type": "b", "user_id": "x" * 257}, "text_too_long"),
-        ({"id": "1", "source": "a", "type": "b", "payload": {"session_id": "x" * 257}}, "text_too_long"),
-    ],
-)
-def test_any_other_plain_record_is_invalid(record: Any, code: str) -> None:
-    """A record that does not say what it is, by whom and when, can never become a signal."""
-    failure = refusal(plain(record))
-    assert (failure.failure_class, failure.code, failure.http_status) == (FailureClass.INVALID, code, 422)
-
-
-def test_plain_bytes_are_invalid() -> None:
-    """A record that is not JSON is no signal."""
-    assert refusal(Event(type=PLAIN_RECORD_TYPE, datacontenttype="text/plain", data_bytes=b"x")).code == "not_a_signal"
-
-
 _TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60)
 _NAMES = st.from_regex("[a-z]{1,8}x", fullmatch=True)
 _EXTENSIONS = st.dictionaries(_NAMES | st.just("userid"), _TEXT | st.booleans() | st.integers(-5, 5), max_size=4)
@@ -324,10 +205,3 @@ def test_nothing_is_lost(event: Event, data: Any) -> None:
         "type": event.type,
         "rest": rest,
     }
-
-
-def test_times_of_other_zones_are_the_same_instant() -> None:
-    """A time is an instant: its zone changes nothing."""
-    zone = timezone(timedelta(hours=5))
-    record = {"id": "1", "source": "a", "type": "b", "event_ts": EVENT_TIME.astimezone(zone).isoformat()}
-    assert signal(plain(record)).event_ts.isoformat() == EVENT_TIME.isoformat()
