@@ -15,6 +15,7 @@ from prometheus_client import (
 )
 
 from signal_pipeline import __version__
+from signal_pipeline.domain.failures import FailureClass
 
 __all__ = [
     "AuthMetrics",
@@ -171,6 +172,8 @@ class ReplayMetrics:
             ["failure_type"],
             registry=registry,
         )
+        for failure_class in FailureClass:
+            self.failed.labels(failure_class.value)  # what never happened shows as 0
         self.recovery_latency = Histogram(
             "dlq_recovery_latency_seconds",
             "Time from the first failure to the replay.",
@@ -216,6 +219,8 @@ class TriggerMetrics:
         self.dead_letters_by_class = Counter(
             "trigger_dead_letters_total", "Dead letters by failure class.", ["failure_class"], registry=registry
         )
+        for failure_class in FailureClass:
+            self.dead_letters_by_class.labels(failure_class.value)
         self.delivered = Counter(
             "trigger_events_delivered_total", "Events the function made durable.", registry=registry
         )

@@ -39,6 +39,8 @@ class DetectAnomaly(DatabaseFunction):
             self._rules = select_rules(settings.enabled_rules)
         except ValueError as exc:
             raise ConfigurationError(f"ENABLED_RULES: {exc}") from exc
+        for rule in self._rules:
+            self._metrics.detected.labels(rule.name, str(rule.severity))  # a rule that found nothing shows as 0
 
     def refuse(self, event: RefusedEvent) -> Failure | None:
         """Skip an event that is not valid."""
