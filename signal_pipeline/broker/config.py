@@ -1,5 +1,7 @@
 """Client settings for librdkafka, each with its reason, in one place."""
 
+import logging
+import time
 from typing import Any, Final
 
 from signal_pipeline.settings import Settings
@@ -10,10 +12,33 @@ DELIVERY_TIMEOUT_MS: Final = 10_000  # after this a caller is answered 503: it m
 _MIB: Final = 1024 * 1024
 
 
+class _OncePerInterval(logging.Filter):
+    """Lets one line of a kind pass at a time: a client without a broker repeats itself twenty times a second."""
+
+    _SECONDS: Final = 10.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Pass the first line of its kind; librdkafka's messages begin with one of a dozen facility names."""
+        kind, now = record.getMessage().partition(" ")[0], time.monotonic()
+        if now - self._passed.get(kind, -self._SECONDS) < self._SECONDS:
+            return False
+        self._passed[kind] = now
+        return True
+
+
+_CLIENT_LOG: Final = logging.getLogger("librdkafka")
+_CLIENT_LOG.addFilter(_OncePerInterval())
+
+
 def producer_config(settings: Settings) -> dict[str, Any]:
     """Return the settings of an idempotent producer that loses and reorders nothing."""
     return {
         "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "logger": _CLIENT_LOG,
         "acks": "all",
         "enable.idempotence": True,
         "retries": 100,  # bounded in truth by the delivery timeout
@@ -42,6 +67,7 @@ def consumer_config(settings: Settings, *, group: str, offset_reset: str, protoc
     """
     config: dict[str, Any] = {
         "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "logger": _CLIENT_LOG,
         "group.id": group,
         "group.protocol": protocol,
         "auto.offset.reset": offset_reset,

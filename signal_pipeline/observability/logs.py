@@ -14,6 +14,15 @@ def _serialize(event: dict[str, Any], **_: Any) -> str:
     return orjson.dumps(event, default=str).decode()
 
 
+class _AsJson(logging.Handler):
+    """Writes what libraries log (uvicorn, librdkafka, psycopg) as lines of the same form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        get_logger().log(
+            record.levelno, "library_log", library=record.name, message=record.getMessage(), exc_info=record.exc_info
+        )
+
+
 def configure_logs(*, role: str, level: str, stream: TextIO | None = None) -> None:
     """Write JSON lines with time, level, role and the bound context, such as `correlation_id`.
 
@@ -36,6 +45,7 @@ def configure_logs(*, role: str, level: str, stream: TextIO | None = None) -> No
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(role=role)
+    logging.basicConfig(handlers=[_AsJson()], level=logging.WARNING, force=True)
 
 
 def get_logger() -> structlog.typing.FilteringBoundLogger:
