@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["KafkaOffsets", "Range", "unread"]
 
 _TIMEOUT_SECONDS: Final = 10.0
+_FIRST_ANSWER_SECONDS: Final = 5.0  # a broker that is up answers within milliseconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,15 +50,10 @@ class KafkaOffsets:
     def topics(self) -> dict[str, int]:
         """Return every topic with its number of partitions."""
         try:
-            found = self._admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
+            found = self._admin.list_topics(timeout=_FIRST_ANSWER_SECONDS).topics
         except KafkaException as exc:
-            raise self._unreachable() from exc
+            raise self._unreachable(exc) from exc
         return {name: len(topic.partitions) for name, topic in found.items()}
-
-    def groups(self) -> list[str]:
-        """Return the names of all consumer groups."""
-        found = self._result(self._admin.list_consumer_groups(request_timeout=_TIMEOUT_SECONDS))
-        return sorted(group.group_id for group in found.valid)
 
     def ranges(self, topic: str) -> dict[int, Range]:
         """Return what the broker holds of each partition; `LookupError` when there is no such topic."""
@@ -90,10 +86,11 @@ class KafkaOffsets:
         try:
             return future.result(timeout=_TIMEOUT_SECONDS)
         except (KafkaException, TimeoutError) as exc:
-            raise self._unreachable() from exc
+            raise self._unreachable(exc) from exc
 
-    def _unreachable(self) -> DependencyUnavailable:
-        return DependencyUnavailable(f"no Kafka broker answers at {self._servers}; start the pipeline with: make up")
+    def _unreachable(self, cause: KafkaException | TimeoutError) -> DependencyUnavailable:
+        said = cause.args[0].str() if isinstance(cause, KafkaException) else "no answer in time"
+        return DependencyUnavailable(f"Kafka at {self._servers}: {said}; start the pipeline with: make up")
 
 
 def unread(ranges: Mapping[int, Range], committed: Mapping[int, int | None]) -> dict[int, Range]:

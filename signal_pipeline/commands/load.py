@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from signal_pipeline.commands.database import rows_of
 from signal_pipeline.commands.emit_http import Accepted, EmitClient
 from signal_pipeline.commands.load_events import SentSignal, batch_body, expected_of, sample_event, source_name
 from signal_pipeline.commands.load_figures import LoadFigures, figure_rows, problems
@@ -72,6 +73,7 @@ def run_load(settings: Settings, plan: LoadPlan) -> bool:
 async def _load(settings: Settings, plan: LoadPlan) -> LoadFigures:
     rng = random.SystemRandom()
     source = source_name(rng)
+    rows_of(settings, "outbox_status")  # a database that is down stops the load before it sends anything
     pool = Pool(settings.database_url.get_secret_value(), application_name="signal-pipeline load", size=1)
     try:
         async with EmitClient(settings) as client:
