@@ -9,10 +9,11 @@ run beside it.
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from signal_pipeline.commands.database import rows_of
 from signal_pipeline.commands.emit_http import Accepted, EmitClient
@@ -122,29 +123,37 @@ async def _follow(watch: LoadWatch, sent: _Sent, source: str) -> LoadFigures:
     outbox_ids = frozenset(each.outbox_id for each in found if each.outbox_id is not None)
     published = await _until("published", len(outbox_ids), lambda: watch.count_published(outbox_ids))
     confirmed = await _until("confirmed", len(outbox_ids), lambda: watch.count_confirmed(outbox_ids))
-    began = min(signal.time for signal in sent.signals)
-    expected = frozenset().union(*(signal.anomalies for signal in sent.signals))
+    rows = await watch.rows(_began(sent) - _CLOCK_SLACK)
     anomalies = frozenset(each.anomaly_id for each in found)
-    seconds = [(watch.stored[each.id] - each.time).total_seconds() for each in sent.signals if each.id in watch.stored]
+    counts = {"rows": rows, "stored": stored, "unchecked": records - processed, "outbox_rows": len(outbox_ids)}
+    return _figures(sent, watch.stored, anomalies, source=source, published=published, confirmed=confirmed, **counts)
+
+
+def _figures(
+    sent: _Sent, stored_at: Mapping[UUID, datetime], anomalies: frozenset[UUID], *, source: str, **counts: int
+) -> LoadFigures:
+    """Put together what is counted and what follows from comparing it with what was sent."""
+    began = _began(sent)
+    expected: frozenset[UUID] = frozenset().union(*(signal.anomalies for signal in sent.signals))
+    seconds = [(stored_at[each.id] - each.time).total_seconds() for each in sent.signals if each.id in stored_at]
     return LoadFigures(
         source=source,
         sent=len(sent.signals),
         accepted=sum(answer.accepted for answer in sent.answers),
         refused=tuple(reason for answer in sent.answers for reason in answer.refused),
         repeats=sum(answer.repeats for answer in sent.answers),
-        stored=stored,
-        rows=await watch.rows(began - _CLOCK_SLACK),
-        unchecked=records - processed,
         expected_anomalies=len(expected),
         found_anomalies=len(expected & anomalies),
         other_anomalies=len(anomalies - expected),
-        outbox_rows=len(outbox_ids),
-        published=published,
-        confirmed=confirmed,
-        seconds=(max(watch.stored.values(), default=began) - began).total_seconds(),
+        seconds=(max(stored_at.values(), default=began) - began).total_seconds(),
         latency_p50=percentile(seconds, 0.5),
         latency_p99=percentile(seconds, 0.99),
+        **counts,
     )
+
+
+def _began(sent: _Sent) -> datetime:
+    return min(signal.time for signal in sent.signals)
 
 
 async def _until(label: str, total: int, measure: Callable[[], Awaitable[int]]) -> int:
