@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -157,6 +158,12 @@ def test_the_algorithm_is_not_the_tokens_choice(algorithm: Any) -> None:
     token = signed(claims(), {"alg": algorithm})
     refused(token)
     refused(token.rpartition(".")[0] + ".")
+
+
+@pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
+def test_another_algorithm_with_our_key_is_refused(algorithm: str) -> None:
+    """A signature that is right by another algorithm is not ours."""
+    refused(jwt.encode(claims(), KEY, algorithm=algorithm))
 
 
 @pytest.mark.parametrize(
