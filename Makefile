@@ -37,8 +37,9 @@ down: python  ## stop everything; data stays
 clean: python  ## stop everything and delete all data; downloads stay
 	$(if $(filter compose,$(MODE)),$(COMPOSE) down --volumes --remove-orphans,$(LOCAL) clean)
 
-status: python  ## show each component: state, process, memory, address
+status: python  ## show each component and the pipeline's figures: rate, lag, what waits
 	$(if $(filter compose,$(MODE)),$(COMPOSE) ps --all,$(LOCAL) status)
+	[ "$(MODE)" = process ] && [ ! -S "$(STATE_DIR)/run/control.sock" ] || $(PIPELINE) figures
 
 health: python  ## ask every component whether it serves
 	$(LOCAL) health
