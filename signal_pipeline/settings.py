@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     environment: Literal["development", "production"] = Field("development", description="production refuses defaults")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     state_dir: Path = Field(Path(".local"), description="data, logs and process ids of the local run")
-    bind_address: str = Field("127.0.0.1", description="address on which functions and triggers listen; components listen on 127.0.0.1")
+    bind_address: str = Field("127.0.0.1", description="where functions and triggers listen; components use 127.0.0.1")
 
     port_offset: int = Field(0, ge=0, le=50_000, description="added to every default port: a second pipeline beside")
     kafka_port: int = Field(9092, description="Kafka")
