@@ -1,6 +1,6 @@
 """auth issues and verifies tokens; see signal_pipeline/roles/auth.py.
 
-    functions-framework --source functions/auth/main.py --target auth
+functions-framework --source functions/auth/main.py --target auth
 """
 
 import functions_framework.aio

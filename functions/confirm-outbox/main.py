@@ -1,6 +1,6 @@
 """confirm-outbox stamps outbox rows that were published; see signal_pipeline/roles/confirm_outbox.py.
 
-    functions-framework --source functions/confirm-outbox/main.py --target confirm_outbox
+functions-framework --source functions/confirm-outbox/main.py --target confirm_outbox
 """
 
 import functions_framework.aio

@@ -1,6 +1,6 @@
 """detect-anomaly checks signals against the rules; see signal_pipeline/roles/detect_anomaly.py.
 
-    functions-framework --source functions/detect-anomaly/main.py --target detect_anomaly
+functions-framework --source functions/detect-anomaly/main.py --target detect_anomaly
 """
 
 import functions_framework.aio

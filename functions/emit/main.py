@@ -1,6 +1,6 @@
 """emit takes signals over HTTP and publishes them; see signal_pipeline/roles/emit.py.
 
-    functions-framework --source functions/emit/main.py --target emit
+functions-framework --source functions/emit/main.py --target emit
 """
 
 import functions_framework.aio

@@ -1,6 +1,6 @@
 """process-signal stores signals in PostgreSQL; see signal_pipeline/roles/process_signal.py.
 
-    functions-framework --source functions/process-signal/main.py --target process_signal
+functions-framework --source functions/process-signal/main.py --target process_signal
 """
 
 import functions_framework.aio

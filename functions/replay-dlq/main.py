@@ -1,6 +1,6 @@
 """replay-dlq brings dead letters back; see signal_pipeline/roles/replay_dlq.py.
 
-    functions-framework --source functions/replay-dlq/main.py --target replay_dlq
+functions-framework --source functions/replay-dlq/main.py --target replay_dlq
 """
 
 import functions_framework.aio
