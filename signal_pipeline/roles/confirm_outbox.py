@@ -1,8 +1,12 @@
-"""confirm-outbox: stamps the outbox rows whose events came back from `anomaly-events`: the proof of publication."""
+"""confirm-outbox: stamps the outbox rows whose events came back from `anomaly-events`: the proof of publication.
+
+An event may be faster than its own row: change data capture reads a commit from the log, a moment before the row can
+be seen by others. So a fresh event without a row is tried again; only an old one is taken as purged.
+"""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import ClassVar
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, Final
 from uuid import UUID
 
 from prometheus_client import CollectorRegistry
@@ -12,7 +16,7 @@ from signal_pipeline.events.envelope import CloudEvent
 from signal_pipeline.observability.metrics import ConfirmMetrics
 from signal_pipeline.roles.database import DatabaseFunction
 from signal_pipeline.settings import Settings
-from signal_pipeline.store.outbox import confirm_outbox
+from signal_pipeline.store.outbox import confirm_outbox, stamped_outbox
 
 __all__ = ["ConfirmOutbox"]
 
@@ -22,6 +26,13 @@ _NOT_AN_OUTBOX_EVENT = Failure(
     detail="the id of an outbox event is a UUID",
     status=422,
 )
+_NOT_VISIBLE_YET = Failure(
+    failure_class=FailureClass.CONTENTION,
+    code="outbox_row_not_visible",
+    detail="the transaction of the outbox row has not ended for others yet",
+)
+# A commit becomes visible within milliseconds; a row is purged no sooner than a minute after it was written.
+_FRESH: Final = timedelta(seconds=60)
 
 
 class ConfirmOutbox(DatabaseFunction):
@@ -36,12 +47,28 @@ class ConfirmOutbox(DatabaseFunction):
     async def handle(self, events: Sequence[CloudEvent]) -> Sequence[Failure | None]:
         """Stamp the rows; raises `StoreError` when none could be stamped."""
         ids = [_outbox_id(event) for event in events]
-        self._metrics.confirmed.inc(await confirm_outbox(self.pool, [row for row in ids if row is not None]))
+        unstamped = await self._stamp({row for row in ids if row is not None})
         now = datetime.now(UTC)
-        for event, row in zip(events, ids, strict=True):
-            if row is not None and event.time is not None:
+        verdicts = [_verdict(event, row, unstamped, now) for event, row in zip(events, ids, strict=True)]
+        for event, verdict in zip(events, verdicts, strict=True):
+            if verdict is None and event.time is not None:
                 self._metrics.latency.observe(max((now - event.time).total_seconds(), 0))
-        return [None if row is not None else _NOT_AN_OUTBOX_EVENT for row in ids]
+        return verdicts
+
+    async def _stamp(self, ids: set[UUID]) -> set[UUID]:
+        """Stamp rows and return the ids that are not stamped afterwards."""
+        stamped = await confirm_outbox(self.pool, ids)
+        self._metrics.confirmed.inc(stamped)
+        # Redeliveries and rows that cannot be seen are told apart by asking what is stamped now, and not what exists:
+        # a row may become visible between the two statements.
+        return set() if stamped == len(ids) else ids - await stamped_outbox(self.pool, ids)
+
+
+def _verdict(event: CloudEvent, row: UUID | None, unstamped: set[UUID], now: datetime) -> Failure | None:
+    if row is None:
+        return _NOT_AN_OUTBOX_EVENT
+    is_fresh = event.time is not None and now - event.time < _FRESH
+    return _NOT_VISIBLE_YET if row in unstamped and is_fresh else None
 
 
 def _outbox_id(event: CloudEvent) -> UUID | None:

@@ -6,7 +6,7 @@ from uuid import UUID
 from signal_pipeline.store.pool import Pool
 from signal_pipeline.store.queries import query
 
-__all__ = ["confirm_outbox"]
+__all__ = ["confirm_outbox", "stamped_outbox"]
 
 
 async def confirm_outbox(pool: Pool, ids: Iterable[UUID]) -> int:
@@ -17,3 +17,10 @@ async def confirm_outbox(pool: Pool, ids: Iterable[UUID]) -> int:
     async with pool.connection() as connection:
         cursor = await connection.execute(query("confirm_outbox"), {"ids": list(ids)})
         return cursor.rowcount
+
+
+async def stamped_outbox(pool: Pool, ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of the ids whose outbox row is stamped."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("stamped_outbox"), {"ids": list(ids)}, binary=True)
+        return {row[0] for row in await cursor.fetchall()}
