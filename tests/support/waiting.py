@@ -10,7 +10,7 @@ _PAUSE_SECONDS = 0.1
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], *, seconds: float, what: str) -> T:
+def wait_for(condition: Callable[[], T | None], *, seconds: float, what: str) -> T:
     """Return the first true value of a condition; `AssertionError` says what did not happen in time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
