@@ -3,6 +3,7 @@
 application/cloudevents+json         structured: one event
 application/cloudevents-batch+json   batch: a list; each element is judged by itself
 any other content with ce- headers   binary: attributes in headers, the body is the data
+X-Topic and X-Kafka- headers         a Kafka record, as OpenFaaS' own connector posts it
 anything else                        415
 """
 
@@ -22,6 +23,7 @@ from signal_pipeline.events.envelope import (
     is_json_content_type,
 )
 from signal_pipeline.events.json_guard import load_json
+from signal_pipeline.events.openfaas import TOPIC_HEADER, event_from_connector
 
 __all__ = [
     "BATCH_CONTENT_TYPE",
@@ -48,6 +50,7 @@ class Mode(StrEnum):
     BINARY = "binary"
     STRUCTURED = "structured"
     BATCH = "batch"
+    RECORD = "record"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +73,9 @@ def mode_of(headers: Sequence[tuple[str, str]]) -> Mode | None:
         return Mode.STRUCTURED
     if media_type == BATCH_CONTENT_TYPE:
         return Mode.BATCH
-    return Mode.BINARY if any(name.startswith(_PREFIX) for name, _ in headers) else None
+    if any(name.startswith(_PREFIX) for name, _ in headers):
+        return Mode.BINARY
+    return Mode.RECORD if any(name == TOPIC_HEADER for name, _ in headers) else None
 
 
 def decode_request(
@@ -105,6 +110,8 @@ def _single(mode: Mode, headers: Sequence[tuple[str, str]], body: bytes, max_byt
     try:
         if len(body) > max_bytes + _ENVELOPE_ROOM:
             raise PayloadTooLarge(f"an event is over {max_bytes} bytes")
+        if mode is Mode.RECORD:
+            return event_from_connector(headers, body, max_bytes=max_bytes)
         return _structured(body, max_bytes) if mode is Mode.STRUCTURED else _binary(headers, body, max_bytes)
     except InvalidEvent as exc:
         return RefusedEvent(failure=exc.failure)

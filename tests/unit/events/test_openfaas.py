@@ -1,0 +1,87 @@
+"""Kafka records as OpenFaaS' connector posts them become the events that a KafkaSource would send."""
+
+import json
+from typing import Any
+
+import pytest
+
+from signal_pipeline.events.envelope import CloudEvent, RefusedEvent
+from signal_pipeline.events.http import Mode, decode_request
+from signal_pipeline.events.kafka import KafkaRecord, decode_record
+
+PLACE = [("x-topic", "signal-events"), ("x-kafka-partition", "3"), ("x-kafka-offset", "7")]
+CE = {"ce_specversion": "1.0", "ce_id": "1", "ce_source": "web", "ce_type": "login", "ce_subject": "Jürgen"}
+DATA = {"session_id": "sess_12345"}
+
+
+def posted(*headers: tuple[str, str], body: bytes = b"") -> CloudEvent | RefusedEvent:
+    """Decode a record that the connector posted."""
+    request = decode_request([*PLACE, ("content-type", "text/plain"), *headers], body)
+    assert request.mode is Mode.RECORD
+    (event,) = request.events
+    return event
+
+
+def consumed(body: bytes, key: bytes | None = None, headers: dict[str, str] | None = None) -> CloudEvent:
+    """Decode the same record as it is in Kafka."""
+    pairs = tuple((name, value.encode()) for name, value in (headers or {}).items())
+    record = KafkaRecord("signal-events", 3, 7, 0, key, body, pairs)
+    return decode_record(record, source="/openfaas/kafka-connector")
+
+
+def without_time(event: CloudEvent) -> dict[str, Any]:
+    """Return the parts of an event but its time, which the connector does not tell."""
+    return {name: getattr(event, name) for name in CloudEvent.__dataclass_fields__ if name != "time"}
+
+
+def test_a_cloud_event() -> None:
+    """A record with ce_ headers is its event, whatever content type the request itself has."""
+    headers = CE | {"content-type": "application/json"}
+    names = [(f"x-kafka-{name}", value.encode().decode("latin-1")) for name, value in headers.items()]
+    body = json.dumps(DATA).encode()
+    assert posted(*names, body=body) == consumed(body, headers=headers)
+
+
+def test_a_structured_event() -> None:
+    """A record whose value is the whole event is that event."""
+    body = json.dumps({name.removeprefix("ce_"): value for name, value in CE.items()} | {"data": DATA}).encode()
+    header = ("x-kafka-content-type", "application/cloudevents+json")
+    assert posted(header, body=body) == consumed(body, headers={"content-type": "application/cloudevents+json"})
+
+
+@pytest.mark.parametrize(
+    ("headers", "key"),
+    [
+        ([], None),
+        ([("x-kafka-key", "user_1")], b"user_1"),
+        ([("x-kafka-key", "w6k="), ("x-kafka-key-enc", "b64")], "é".encode()),
+    ],
+)
+def test_a_plain_record(headers: list[tuple[str, str]], key: bytes | None) -> None:
+    """Any other record is wrapped, named by its place, with its key, and without a time that nobody told."""
+    body = json.dumps({"id": "1", "source": "web", "type": "login"}).encode()
+    found = posted(*headers, ("x-kafka-my-header", "x"), body=body)
+    expected = decode_record(
+        KafkaRecord("signal-events", 3, 7, 0, key, body, (("my-header", b"x"),)), source="/openfaas/kafka-connector"
+    )
+    assert isinstance(found, CloudEvent), found
+    assert without_time(found) == without_time(expected)
+    assert found.time is None
+    assert found.id == "partition:3/offset:7"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("x-topic", "t")],
+        [("x-topic", "t"), ("x-kafka-partition", "0")],
+        [("x-topic", "t"), ("x-kafka-partition", "-1"), ("x-kafka-offset", "7")],
+        [("x-topic", "t"), ("x-kafka-partition", "0"), ("x-kafka-offset", "9" * 5000)],
+        [*PLACE, ("x-kafka-key", "!"), ("x-kafka-key-enc", "b64")],
+    ],
+)
+def test_a_record_without_a_place_is_invalid(headers: list[tuple[str, str]]) -> None:
+    """A record that does not say where it stands, or whose key is broken, is refused by itself."""
+    (event,) = decode_request(headers, b"{}").events
+    assert isinstance(event, RefusedEvent)
+    assert event.failure.code == "invalid_record"
