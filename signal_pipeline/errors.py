@@ -8,6 +8,7 @@ PipelineError                     an error with a failure class and an HTTP stat
 ├── Forbidden                     403  endpoint
 ├── NotFound                      404  endpoint
 ├── MethodNotAllowed              405  endpoint
+├── Conflict                      409  rejected    what is asked does not fit what is there
 ├── DependencyUnavailable         503  dependency  Kafka, PostgreSQL or Redis cannot be reached
 ├── Overloaded                    429  overload
 └── ConfigurationError            500  unexpected  a setting or manifest is wrong; stops the start
@@ -19,6 +20,7 @@ from signal_pipeline.domain.failures import Failure, FailureClass
 
 __all__ = [
     "ConfigurationError",
+    "Conflict",
     "DependencyUnavailable",
     "Forbidden",
     "InvalidEvent",
@@ -114,6 +116,14 @@ class MethodNotAllowed(PipelineError):
     def __init__(self, allowed: str) -> None:
         super().__init__(f"this address takes {allowed}")
         self.headers["Allow"] = allowed
+
+
+class Conflict(PipelineError):
+    """What is asked for does not fit what is there now; another question may. Never the answer to an event."""
+
+    failure_class = FailureClass.REJECTED
+    status = 409
+    default_code = "conflict"
 
 
 class DependencyUnavailable(PipelineError):

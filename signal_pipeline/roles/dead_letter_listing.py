@@ -12,11 +12,11 @@ from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.errors import InvalidEvent
 from signal_pipeline.store.dead_letter_views import Cursor, DeadLetterFilter
 
-__all__ = ["Listing", "next_cursor", "parse_listing"]
+__all__ = ["Listing", "next_cursor", "parse_filter", "parse_listing"]
 
 _DEFAULT_LIMIT: Final = 100
 _MAX_LIMIT: Final = 1000
-_NAMES: Final = frozenset({"class", "code", "since", "until", "limit", "cursor"})
+_FILTER_NAMES: Final = ("class", "code", "since", "until")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,21 +36,26 @@ class Listing:
 
 def parse_listing(parameters: Mapping[str, str]) -> Listing:
     """Return what a query string asks for; `InvalidEvent` names the parameter that is wrong."""
-    unknown = parameters.keys() - _NAMES
-    if unknown:
-        raise InvalidEvent(f"the parameters are {', '.join(sorted(_NAMES))}", code="unknown_parameter")
-    failure_class = parameters.get("class")
+    page = {name: parameters[name] for name in ("limit", "cursor") if name in parameters}
+    return Listing(
+        filter=parse_filter({name: value for name, value in parameters.items() if name not in page}),
+        limit=_limit(page.get("limit")),
+        after=_cursor(page.get("cursor")),
+    )
+
+
+def parse_filter(parts: Mapping[str, str]) -> DeadLetterFilter:
+    """Return the filter that named parts make; `InvalidEvent` names the one that is wrong."""
+    if parts.keys() - set(_FILTER_NAMES):
+        raise InvalidEvent(f"the parts of a filter are {', '.join(_FILTER_NAMES)}", code="unknown_parameter")
+    failure_class = parts.get("class")
     if failure_class is not None and failure_class not in set(FailureClass):
         raise InvalidEvent(f"class is one of {', '.join(FailureClass)}", code="invalid_parameter")
-    return Listing(
-        filter=DeadLetterFilter(
-            failure_class=FailureClass(failure_class) if failure_class else None,
-            code=parameters.get("code"),
-            since=_time(parameters, "since"),
-            until=_time(parameters, "until"),
-        ),
-        limit=_limit(parameters.get("limit")),
-        after=_cursor(parameters.get("cursor")),
+    return DeadLetterFilter(
+        failure_class=FailureClass(failure_class) if failure_class else None,
+        code=parts.get("code"),
+        since=_time(parts, "since"),
+        until=_time(parts, "until"),
     )
 
 

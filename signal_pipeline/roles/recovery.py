@@ -104,12 +104,8 @@ class Recovery:
         existing = await self._with_effect(due)
         await mark_resolved(self._pool, existing)
         rest = [letter for letter in due if letter.dlq_id not in existing]
-        acknowledged = await self._publish(rest)
+        acknowledged = await self.publish(rest)
         await mark_replayed(self._pool, [letter.dlq_id for letter in acknowledged])
-        now = datetime.now(UTC)
-        for letter in acknowledged:
-            self._metrics.recovery_latency.observe(max((now - letter.first_failed_at).total_seconds(), 0))
-        self._metrics.replayed.inc(len(acknowledged))
         return TickResult(
             taken=len(due),
             replayed=len(acknowledged),
@@ -173,14 +169,19 @@ class Recovery:
         stored = await signals_exist(self._pool, list(rows.values())) if rows else set()
         return {dlq_id for dlq_id, signal_id in rows.items() if signal_id in stored}
 
-    async def _publish(self, letters: Sequence[DueDeadLetter]) -> list[DueDeadLetter]:
+    async def publish(self, letters: Sequence[DueDeadLetter]) -> list[DueDeadLetter]:
         """Publish records again where they came from and return those that the broker acknowledged."""
         self._metrics.retry_attempts.inc(len(letters))
         outcomes = await self._producer.produce([_again(letter) for letter in letters])
         for outcome in outcomes:
             if outcome is not None:
                 self._metrics.failed.labels(outcome.code).inc()
-        return [letter for letter, outcome in zip(letters, outcomes, strict=True) if outcome is None]
+        acknowledged = [letter for letter, outcome in zip(letters, outcomes, strict=True) if outcome is None]
+        now = datetime.now(UTC)
+        for letter in acknowledged:
+            self._metrics.recovery_latency.observe(max((now - letter.first_failed_at).total_seconds(), 0))
+        self._metrics.replayed.inc(len(acknowledged))
+        return acknowledged
 
 
 def _claims(letter: DeadLetter) -> list[UUID]:

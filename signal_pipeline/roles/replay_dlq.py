@@ -4,6 +4,7 @@ POST /             dead letters, from the trigger of `signal-events-dlq`
 POST /tick         replay what is due, from the schedule
 GET  /stats        recovery statistics
 GET  /dead-letters a filtered list, with the scope `replay`
+/replay and /jobs  replay ordered by a person: see `replay_orders`
 """
 
 import asyncio
@@ -28,9 +29,9 @@ from signal_pipeline.observability.metrics import ReplayMetrics
 from signal_pipeline.roles.database import DatabaseFunction
 from signal_pipeline.roles.dead_letter_listing import next_cursor, parse_listing
 from signal_pipeline.roles.recovery import Recovery, TickResult
-from signal_pipeline.security.tokens import Tokens, TokenType, bearer_token, require_scope
+from signal_pipeline.roles.replay_orders import ReplayOrders, authorized
+from signal_pipeline.security.tokens import Tokens
 from signal_pipeline.serving.answers import json_response
-from signal_pipeline.serving.function import Headers
 from signal_pipeline.settings import Settings
 from signal_pipeline.store.dead_letter_views import dead_letter_stats, list_dead_letters
 from signal_pipeline.store.dead_letters import unresolved_count
@@ -38,7 +39,6 @@ from signal_pipeline.topology import DEAD_LETTERS, SIGNAL_EVENTS
 
 __all__ = ["ReplayDlq"]
 
-_SCOPE: Final = "replay"
 _LIVE_GROUP: Final = "process-signal"
 _TICK_LIMIT: Final = 500  # with a tick every few seconds, recovery takes a small share of what live traffic can have
 _MAX_LIVE_LAG: Final = 10_000  # above it live traffic is behind, and recovery waits
@@ -65,6 +65,7 @@ class ReplayDlq(DatabaseFunction):
         self._metrics = ReplayMetrics(registry)
         self._tokens = Tokens(settings.jwt_secret_key.get_secret_value())
         self._schedule = _schedule(settings)
+        self._orders = ReplayOrders(self.pool, self._tokens, sorted(self._schedule.topics))
         self._clients: _Clients | None = None
 
     async def open(self) -> None:
@@ -90,6 +91,7 @@ class ReplayDlq(DatabaseFunction):
             Route("/tick", self._tick, methods=["POST"]),
             Route("/stats", self._stats, methods=["GET"]),
             Route("/dead-letters", self._list, methods=["GET"]),
+            *self._orders.routes(),
         )
 
     async def handle(self, events: Sequence[CloudEvent]) -> Sequence[Failure | None]:
@@ -97,7 +99,6 @@ class ReplayDlq(DatabaseFunction):
         now = datetime.now(UTC)
         decoded = [_decoded(event, now) for event in events]
         await self._opened().recovery.record([letter for letter in decoded if isinstance(letter, DeadLetter)])
-        await self._measure()
         return [letter if isinstance(letter, Failure) else None for letter in decoded]
 
     async def _tick(self, _: Request) -> Response:
@@ -105,16 +106,16 @@ class ReplayDlq(DatabaseFunction):
         live_lag = await asyncio.to_thread(clients.lag.read, _LIVE_GROUP, SIGNAL_EVENTS)
         yields = live_lag > _MAX_LIVE_LAG
         result = TickResult() if yields else await clients.recovery.tick(_TICK_LIMIT)
+        ordered = 0 if yields else await self._orders.step(clients.recovery, _TICK_LIMIT)
         await self._measure()
-        return json_response({**asdict(result), "yielded": yields})
+        return json_response({**asdict(result), "ordered": ordered, "yielded": yields})
 
     async def _stats(self, _: Request) -> Response:
         rows = await dead_letter_stats(self.pool)
         return json_response({"queue_size": await self._measure(), "dead_letters": rows})
 
     async def _list(self, request: Request) -> Response:
-        token = bearer_token(_headers(request))
-        require_scope(self._tokens.verify(token or "", TokenType.ACCESS), _SCOPE)
+        authorized(request, self._tokens)
         wanted = parse_listing(request.query_params)
         rows = await list_dead_letters(self.pool, wanted.filter, limit=wanted.limit, after=wanted.after)
         return json_response({"dead_letters": rows, "cursor": next_cursor(rows, wanted.limit)})
@@ -144,7 +145,3 @@ def _schedule(settings: Settings) -> ReplaySchedule:
         return ReplaySchedule.parse(settings.replay_delays_seconds, topics=frozenset({SIGNAL_EVENTS.name}))
     except ValueError as exc:
         raise ConfigurationError(f"REPLAY_DELAYS_SECONDS: {exc}") from exc
-
-
-def _headers(request: Request) -> Headers:
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"]]

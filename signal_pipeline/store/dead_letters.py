@@ -29,6 +29,7 @@ __all__ = [
     "KnownFailures",
     "Recorded",
     "digest",
+    "due_dead_letter",
     "mark_replayed",
     "mark_resolved",
     "quarantine",
@@ -167,7 +168,7 @@ async def take_due(pool: Pool, limit: int, now: datetime, *, lease: timedelta = 
     parameters = {"now": now, "limit": limit, "leased_until": now + lease}
     async with pool.connection() as connection:
         cursor = await connection.execute(query("take_due_dead_letters"), parameters)
-        return [_due(row) for row in await cursor.fetchall()]
+        return [due_dead_letter(row) for row in await cursor.fetchall()]
 
 
 async def mark_replayed(pool: Pool, ids: Iterable[UUID]) -> int:
@@ -250,7 +251,8 @@ def _decoded(headers: list[list[Any]]) -> Headers:
     return tuple((name, None if value is None else base64.b64decode(value)) for name, value in headers)
 
 
-def _due(row: tuple[Any, ...]) -> DueDeadLetter:
+def due_dead_letter(row: tuple[Any, ...]) -> DueDeadLetter:
+    """Return a dead letter from the columns that `take_due_dead_letters` and `job_letters` give."""
     return DueDeadLetter(
         dlq_id=row[0],
         topic=row[1],

@@ -1,9 +1,20 @@
 """A broker of librdkafka's own, which speaks the real protocol in this process."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
+import psycopg
 import pytest
 from confluent_kafka import Producer
+from prometheus_client import CollectorRegistry
+
+from signal_pipeline.broker.producer import KafkaProducer
+from signal_pipeline.domain.replay import ReplaySchedule
+from signal_pipeline.observability.metrics import ReplayMetrics
+from signal_pipeline.roles.recovery import Recovery
+from signal_pipeline.settings import Settings
+from signal_pipeline.store.pool import Pool
+
+AT_ONCE = ReplaySchedule(delays_seconds=(0, 0), topics=frozenset({"signal-events"}))
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +24,21 @@ def broker() -> Iterator[str]:
     known = host.list_topics(timeout=10).brokers.values()
     yield ",".join(f"{each.host}:{each.port}" for each in known)
     host.flush()
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    """A pool of an otherwise unused database; the table is empty."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("TRUNCATE dead_letters, replay_jobs, signals, superseded_signals CASCADE")
+    pool = Pool(database_url, application_name="test")
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def recovery(pool: Pool, broker: str) -> AsyncIterator[Recovery]:
+    """The loop with a schedule that is always due."""
+    producer = KafkaProducer(Settings(kafka_bootstrap_servers=broker))
+    yield Recovery(pool, producer, ReplayMetrics(CollectorRegistry()), AT_ONCE)
+    await producer.close()

@@ -1,88 +1,21 @@
 """The closed loop of dead letters against PostgreSQL and a broker."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
-import pytest
-from prometheus_client import CollectorRegistry
 
-from signal_pipeline.broker.producer import KafkaProducer
 from signal_pipeline.domain.dead_letters import (
     ORIGIN_HEADER,
-    DeadLetterMetadata,
     Disposition,
-    disposition_of,
     metadata_headers,
 )
 from signal_pipeline.domain.failures import FailureClass
-from signal_pipeline.domain.replay import ReplaySchedule
-from signal_pipeline.events.dead_letter import DeadLetter, letter_of_record
-from signal_pipeline.events.kafka import KafkaRecord
-from signal_pipeline.observability.metrics import ReplayMetrics
 from signal_pipeline.roles.recovery import Recovery
-from signal_pipeline.settings import Settings
-from signal_pipeline.store.pool import Pool
 from tests.checker.kafka import read_topic
 from tests.checker.model import RawRecord
-
-NOW = datetime.now(UTC)
-AT_ONCE = ReplaySchedule(delays_seconds=(0, 0), topics=frozenset({"signal-events"}))
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    """A pool of an otherwise unused database; the table is empty."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("TRUNCATE dead_letters, signals, superseded_signals CASCADE")
-    pool = Pool(database_url, application_name="test")
-    yield pool
-    await pool.close()
-
-
-@pytest.fixture
-async def recovery(pool: Pool, broker: str) -> AsyncIterator[Recovery]:
-    """The loop with a schedule that is always due."""
-    producer = KafkaProducer(Settings(kafka_bootstrap_servers=broker))
-    yield Recovery(pool, producer, ReplayMetrics(CollectorRegistry()), AT_ONCE)
-    await producer.close()
-
-
-def failure(event_id: UUID, offset: int, failure_class: FailureClass = FailureClass.UNEXPECTED) -> DeadLetterMetadata:
-    """Return the metadata of a record that process-signal failed on."""
-    return DeadLetterMetadata(
-        topic="signal-events",
-        partition=event_id.int % 6,
-        offset=offset,
-        timestamp_ms=0,
-        failure_class=failure_class,
-        code="500",
-        message="the function failed",
-        attempts=5,
-        first_failed_at=NOW,
-        last_failed_at=NOW,
-        group="process-signal",
-        function="process-signal",
-        build="",
-        disposition=disposition_of(failure_class),
-    )
-
-
-def letter(event_id: UUID, metadata: DeadLetterMetadata, origin: UUID | None = None) -> DeadLetter:
-    """Return the dead letter of an event, which was replayed from another dead letter when an origin is given."""
-    headers: tuple[tuple[str, bytes], ...] = (
-        ("ce_specversion", b"1.0"),
-        ("ce_id", str(event_id).encode()),
-        ("ce_source", b"test"),
-        ("ce_type", b"click"),
-    )
-    if origin is not None:
-        headers += ((ORIGIN_HEADER, str(origin).encode()),)
-    record = KafkaRecord("signal-events-dlq", 0, 0, 0, b"key", b'{"a":1}', (*headers, *metadata_headers(metadata)))
-    return letter_of_record(record, now=NOW)
+from tests.integration.roles.letters import failure, letter
 
 
 def rows(database_url: str) -> list[tuple[Any, ...]]:

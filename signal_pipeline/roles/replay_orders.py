@@ -1,0 +1,215 @@
+"""Replay ordered by a person: `POST /replay` and `/jobs`.
+
+POST /replay {"filter": {…}, "limit": n}     200, the plan and what it would do; nothing changes
+POST /replay {"plan": "…", "reason": "…"}    202, a job; the same Idempotency-Key gives the same job
+GET  /jobs/<id>                              200, how far it is
+POST /jobs/<id>/pause | resume | cancel      200
+
+The schedule's tick does the work, a step at a time, so a job survives whatever dies.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from typing import Any, Final
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from signal_pipeline.domain.replay_plan import ReplayPlan
+from signal_pipeline.errors import Conflict, InvalidEvent, NotFound
+from signal_pipeline.events.dead_letter_metadata import uuid_or_none
+from signal_pipeline.events.json_guard import check_value, load_json
+from signal_pipeline.observability.logs import get_logger
+from signal_pipeline.roles.dead_letter_listing import parse_filter
+from signal_pipeline.roles.recovery import Recovery
+from signal_pipeline.security.tokens import Claims, Tokens, TokenType, bearer_token, require_scope
+from signal_pipeline.serving.answers import json_response
+from signal_pipeline.serving.body import read_body
+from signal_pipeline.store.dead_letter_views import DeadLetterFilter
+from signal_pipeline.store.errors import StoreError
+from signal_pipeline.store.pool import Pool
+from signal_pipeline.store.replay_jobs import (
+    JobOrder,
+    create_job,
+    find_job,
+    find_job_by_key,
+    plan_replay,
+    running_job,
+    switch_job,
+)
+
+__all__ = ["ReplayOrders", "authorized"]
+
+_SCOPE: Final = "replay"
+_MAX_BODY_BYTES: Final = 64 * 1024
+_DEFAULT_LIMIT: Final = 1000
+_MAX_LIMIT: Final = 100_000
+_SAMPLES: Final = 10
+_MAX_REASON: Final = 500
+_MAX_KEY_BYTES: Final = 256
+_UNIQUE_VIOLATION: Final = "23505"
+_ACTIONS: Final = {"pause": "paused", "resume": "running", "cancel": "cancelled"}
+_FORMS: Final = 'send {"filter": {…}, "limit": n} for a plan, or {"plan": "…"} to execute one'
+
+
+def authorized(request: Request, tokens: Tokens) -> Claims:
+    """Return who asks; `Unauthenticated` or `Forbidden` without a token that has the scope."""
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"]]
+    claims = tokens.verify(bearer_token(headers) or "", TokenType.ACCESS)
+    require_scope(claims, _SCOPE)
+    return claims
+
+
+class ReplayOrders:
+    """Plans, jobs and their steps.
+
+    Args:
+        pool: Where dead letters and jobs are.
+        tokens: Tells who asks.
+        topics: Topics to which records may be published again.
+    """
+
+    def __init__(self, pool: Pool, tokens: Tokens, topics: Sequence[str]) -> None:
+        self._pool = pool
+        self._tokens = tokens
+        self._topics = topics
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Return the routes of plans and jobs."""
+        return (
+            Route("/replay", self._replay, methods=["POST"]),
+            Route("/jobs/{job_id}", self._job, methods=["GET"]),
+            Route("/jobs/{job_id}/{action}", self._switch, methods=["POST"]),
+        )
+
+    async def step(self, recovery: Recovery, limit: int) -> int:
+        """Publish up to `limit` further dead letters of the running job; return how many were acknowledged."""
+        async with running_job(self._pool) as job:
+            if job is None:
+                return 0
+            letters = await job.next_letters(_filter(job.filter), topics=self._topics, limit=limit)
+            acknowledged = {letter.dlq_id for letter in await recovery.publish(letters)}
+            # The cursor may pass only what lies before the first record that was not acknowledged.
+            passed = list(takewhile(acknowledged.__contains__, (letter.dlq_id for letter in letters)))
+            await job.advance(passed, ended=not letters)
+            return len(passed)
+
+    async def _replay(self, request: Request) -> Response:
+        claims = authorized(request, self._tokens)
+        asked = _object(await read_body(request, _MAX_BODY_BYTES))
+        if set(asked) <= {"plan", "reason"} and isinstance(asked.get("plan"), str):
+            return await self._execute(asked, claims, request.headers.get("idempotency-key"))
+        if set(asked) <= {"filter", "limit"} and isinstance(asked.get("filter", {}), dict):
+            return await self._plan(asked)
+        raise InvalidEvent(_FORMS, code="unknown_form")
+
+    async def _plan(self, asked: Mapping[str, Any]) -> Response:
+        wanted = {**asked.get("filter", {}), "limit": asked.get("limit", _DEFAULT_LIMIT)}
+        letters = await self._selected(wanted)
+        content = {
+            "plan": str(ReplayPlan.of(wanted, (letter["dlq_id"] for letter in letters))),
+            "count": len(letters),
+            "counts": Counter(letter["failure_class"] for letter in letters),
+            "oldest": min((letter["first_failed_at"] for letter in letters), default=None),
+            "newest": max((letter["last_failed_at"] for letter in letters), default=None),
+            "samples": letters[:_SAMPLES],
+        }
+        return json_response(content)
+
+    async def _execute(self, asked: Mapping[str, Any], claims: Claims, key: str | None) -> Response:
+        plan, reason = _parsed_plan(asked["plan"]), _reason(asked.get("reason"))
+        if key is not None and len(key.encode()) > _MAX_KEY_BYTES:
+            raise InvalidEvent(f"Idempotency-Key has at most {_MAX_KEY_BYTES} bytes", code="invalid_parameter")
+        letters = await self._selected(plan.filter)
+        order = JobOrder(
+            idempotency_key=key,
+            plan=plan.digest,
+            filter=plan.filter,
+            requested_by=claims.subject,
+            reason=reason,
+            total=len(letters),
+        )
+        job_id = await self._created(
+            order, is_current=plan == ReplayPlan.of(plan.filter, (letter["dlq_id"] for letter in letters))
+        )
+        get_logger().info("replay_ordered", job=str(job_id), who=claims.subject, filter=plan.filter, reason=reason)
+        return json_response({"job": str(job_id)}, 202)
+
+    async def _created(self, order: JobOrder, *, is_current: bool) -> UUID:
+        """Return the job of an order: the one that its idempotency key gave before, else a new one."""
+        known = await find_job_by_key(self._pool, order.idempotency_key) if order.idempotency_key else None
+        if known is None:
+            if not is_current:
+                raise Conflict("the dead letters have changed since the plan; make a new one", code="plan_changed")
+            known = await self._create(order)
+        job_id, plan = known
+        if plan != order.plan:
+            raise Conflict("the Idempotency-Key belongs to another plan", code="idempotency_key_used")
+        return job_id
+
+    async def _create(self, order: JobOrder) -> tuple[UUID, str]:
+        try:
+            return await create_job(self._pool, order)
+        except StoreError as exc:
+            if exc.failure.code == _UNIQUE_VIOLATION:
+                raise Conflict("another job is active; wait for it or cancel it", code="job_active") from exc
+            raise
+
+    async def _selected(self, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+        limit = wanted.get("limit")
+        if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= _MAX_LIMIT:
+            raise InvalidEvent(f"limit is a whole number from 1 to {_MAX_LIMIT}", code="invalid_parameter")
+        return await plan_replay(self._pool, _filter(wanted), topics=self._topics, limit=limit)
+
+    async def _job(self, request: Request) -> Response:
+        authorized(request, self._tokens)
+        return json_response(await self._found(request))
+
+    async def _switch(self, request: Request) -> Response:
+        claims = authorized(request, self._tokens)
+        status = _ACTIONS.get(request.path_params["action"])
+        if status is None:
+            raise NotFound(f"a job can {', '.join(_ACTIONS)}")
+        job = await self._found(request)
+        if not await switch_job(self._pool, job["job_id"], status):
+            raise Conflict("the job has ended", code="job_ended")
+        get_logger().info("replay_job_switched", job=str(job["job_id"]), who=claims.subject, status=status)
+        return json_response(await self._found(request))
+
+    async def _found(self, request: Request) -> dict[str, Any]:
+        job_id = uuid_or_none(request.path_params["job_id"])
+        job = await find_job(self._pool, job_id) if job_id else None
+        if job is None:
+            raise NotFound("there is no such job")
+        return job
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    value, plain = load_json(body)
+    check_value(value, plain=plain)
+    if not isinstance(value, dict):
+        raise InvalidEvent(_FORMS, code="unknown_form")
+    return value
+
+
+def _filter(wanted: Mapping[str, Any]) -> DeadLetterFilter:
+    parts = {name: value for name, value in wanted.items() if name != "limit"}
+    if not all(isinstance(value, str) for value in parts.values()):
+        raise InvalidEvent("the parts of a filter are texts", code="invalid_parameter")
+    return parse_filter(parts)
+
+
+def _parsed_plan(text: str) -> ReplayPlan:
+    try:
+        return ReplayPlan.parse(text)
+    except ValueError as exc:
+        raise InvalidEvent("plan is what the dry run gave", code="invalid_plan") from exc
+
+
+def _reason(text: Any) -> str | None:
+    if text is not None and not (isinstance(text, str) and len(text) <= _MAX_REASON):
+        raise InvalidEvent(f"reason is a text of at most {_MAX_REASON} characters", code="invalid_parameter")
+    return text

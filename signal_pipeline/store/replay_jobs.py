@@ -1,0 +1,161 @@
+"""Replays ordered over HTTP.
+
+running ◀──▶ paused        every step moves the cursor after the broker acknowledged
+   │            │
+   ├────────────┴──▶ cancelled
+   └──▶ completed          nothing remains
+"""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from signal_pipeline.store.dead_letter_views import DeadLetterFilter
+from signal_pipeline.store.dead_letters import DueDeadLetter, due_dead_letter
+from signal_pipeline.store.pool import Pool
+from signal_pipeline.store.queries import query
+
+__all__ = [
+    "JobOrder",
+    "RunningJob",
+    "create_job",
+    "find_job",
+    "find_job_by_key",
+    "plan_replay",
+    "running_job",
+    "switch_job",
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobOrder:
+    """What a person orders.
+
+    Attributes:
+        idempotency_key: Makes a repeated order the same job; None makes each a new one.
+        plan: The plan that is executed.
+        filter: Its filter, as JSON values.
+        requested_by: Who ordered it.
+        reason: Why, in the person's words.
+        total: Dead letters of the plan.
+    """
+
+    idempotency_key: str | None
+    plan: str
+    filter: Mapping[str, Any]
+    requested_by: str
+    reason: str | None
+    total: int
+
+
+async def plan_replay(
+    pool: Pool, wanted: DeadLetterFilter, *, topics: Sequence[str], limit: int
+) -> list[dict[str, Any]]:
+    """Return the dead letters that a replay by this filter would publish again."""
+    parameters = {**_filter(wanted), "topics": list(topics), "limit": limit}
+    async with pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(query("plan_replay"), parameters)
+        return await cursor.fetchall()
+
+
+async def create_job(pool: Pool, order: JobOrder) -> tuple[UUID, str]:
+    """Start a job and return its id and plan: those of an earlier order with the same idempotency key.
+
+    Raises:
+        StoreError: with code 23505 when another job is active.
+    """
+    parameters = {
+        "key": order.idempotency_key,
+        "plan": order.plan,
+        "filter": json.dumps(order.filter),
+        "requested_by": order.requested_by,
+        "reason": order.reason,
+        "total": order.total,
+    }
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("create_replay_job"), parameters)
+        row = await cursor.fetchone()
+    if row is None:
+        raise LookupError("an insert that returns its row returned none")
+    return row[0], row[1]
+
+
+async def find_job_by_key(pool: Pool, key: str) -> tuple[UUID, str] | None:
+    """Return id and plan of the job that an idempotency key gave before; None when it gave none."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("find_replay_job_by_key"), {"key": key})
+        row = await cursor.fetchone()
+    return None if row is None else (row[0], row[1])
+
+
+async def find_job(pool: Pool, job_id: UUID) -> dict[str, Any] | None:
+    """Return a job as a person looks at it; None when there is none."""
+    async with pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(query("find_replay_job"), {"job_id": job_id})
+        return await cursor.fetchone()
+
+
+async def switch_job(pool: Pool, job_id: UUID, status: str) -> bool:
+    """Make an active job `running`, `paused` or `cancelled`; false when it has ended or does not exist."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("switch_replay_job"), {"job_id": job_id, "status": status})
+        return cursor.rowcount == 1
+
+
+class RunningJob:
+    """One step of the running job, in the transaction that holds it: a step that dies leaves no trace."""
+
+    def __init__(self, connection: AsyncConnection[tuple[Any, ...]], row: tuple[Any, ...]) -> None:
+        self._connection = connection
+        self.job_id: UUID = row[0]
+        self.filter: Mapping[str, Any] = row[1]
+        self._remaining: int = row[2]
+        self._cursor: UUID | None = row[3]
+        self._ordered_at = row[4]
+
+    async def next_letters(self, wanted: DeadLetterFilter, *, topics: Sequence[str], limit: int) -> list[DueDeadLetter]:
+        """Return the next dead letters of the job."""
+        parameters = {
+            **_filter(wanted),
+            "topics": list(topics),
+            "ordered_at": self._ordered_at,
+            "after": self._cursor,
+            "limit": min(limit, self._remaining),
+        }
+        cursor = await self._connection.execute(query("job_letters"), parameters)
+        return [due_dead_letter(row) for row in await cursor.fetchall()]
+
+    async def advance(self, replayed: Sequence[UUID], *, ended: bool) -> None:
+        """Note what the broker acknowledged, in the order in which it was given; end the job when it is done."""
+        await self._connection.execute(query("finish_job_letters"), {"ids": list(replayed)})
+        parameters = {
+            "job_id": self.job_id,
+            "replayed": len(replayed),
+            "cursor": replayed[-1] if replayed else None,
+            "ended": ended or len(replayed) >= self._remaining,
+        }
+        await self._connection.execute(query("advance_replay_job"), parameters)
+
+
+@asynccontextmanager
+async def running_job(pool: Pool) -> AsyncIterator[RunningJob | None]:
+    """Hold the running job for one step; None when there is none, or another replica works on it."""
+    async with pool.connection() as connection, connection.transaction():
+        cursor = await connection.execute(query("lock_replay_job"))
+        row = await cursor.fetchone()
+        yield None if row is None else RunningJob(connection, row)
+
+
+def _filter(wanted: DeadLetterFilter) -> dict[str, Any]:
+    return {
+        "failure_class": wanted.failure_class,
+        "code": wanted.code,
+        "since": wanted.since,
+        "until": wanted.until,
+    }

@@ -1,0 +1,193 @@
+"""Replay ordered by a person, over HTTP, against PostgreSQL and a broker."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from signal_pipeline.domain.failures import FailureClass
+from signal_pipeline.roles.recovery import Recovery
+from signal_pipeline.roles.replay_dlq import ReplayDlq
+from signal_pipeline.security.tokens import Tokens, TokenType
+from signal_pipeline.serving.app import FunctionApp
+from signal_pipeline.serving.metrics_page import MetricsPage
+from signal_pipeline.settings import Settings
+from tests.checker.kafka import read_topic
+from tests.integration.roles.letters import failure, letter
+from tests.unit.serving.asgi import Answer, call
+
+
+class Site:
+    """The role as a person reaches it, and the steps that the schedule makes."""
+
+    def __init__(self, settings: Settings, recovery: Recovery) -> None:
+        registry = CollectorRegistry()
+        self._function = ReplayDlq(settings, registry)
+        self._recovery = recovery
+        self._key = settings.jwt_secret_key.get_secret_value()
+        self.app = FunctionApp(self._function, MetricsPage(registry, address="127.0.0.1", port=0))
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, scopes: tuple[str, ...] = ("replay",), key: str | None = None
+    ) -> Answer:
+        """Send a request as the user `tester`, whose token has the scopes."""
+        token = Tokens(self._key).issue("tester", scopes, TokenType.ACCESS, now=datetime.now(UTC))
+        headers = [("authorization", f"Bearer {token}"), ("content-type", "application/json")]
+        if key is not None:
+            headers.append(("idempotency-key", key))
+        return await call(self.app, method, path, headers, b"" if body is None else json.dumps(body).encode())
+
+    async def plan(self, **wanted: Any) -> Any:
+        """Return what the dry run says."""
+        answer = await self.ask("POST", "/replay", wanted)
+        assert answer.status == 200, answer.body
+        return answer.json
+
+    async def order(self, plan: str, key: str | None = None) -> Answer:
+        """Execute a plan."""
+        return await self.ask("POST", "/replay", {"plan": plan, "reason": "the cause is repaired"}, key=key)
+
+    async def step(self, limit: int = 500) -> int:
+        """Do what a tick does for jobs."""
+        return await self._function._orders.step(self._recovery, limit)
+
+    async def job(self, job_id: str) -> Any:
+        """Return the state of a job."""
+        return (await self.ask("GET", f"/jobs/{job_id}")).json
+
+
+@pytest.fixture
+async def site(database_url: str, broker: str, recovery: Recovery) -> AsyncIterator[Site]:
+    """The role with its own pool, and dead letters of the test alone."""
+    settings = Settings(_env_file=None, database_url=SecretStr(database_url), kafka_bootstrap_servers=broker)
+    opened = Site(settings, recovery)
+    yield opened
+    await opened.app.close()
+
+
+@pytest.fixture
+async def rejected(recovery: Recovery) -> list[UUID]:
+    """Five events in quarantine."""
+    ids = [uuid4() for _ in range(5)]
+    await recovery.record([letter(each, failure(each, n, FailureClass.REJECTED)) for n, each in enumerate(ids)])
+    return ids
+
+
+def statuses(database_url: str) -> list[str]:
+    """Return the status of every dead letter."""
+    with psycopg.connect(database_url) as connection:
+        return [row[0] for row in connection.execute("SELECT status FROM dead_letters").fetchall()]
+
+
+def on_topic(broker: str, ids: list[UUID]) -> int:
+    """Return how often the events were published again."""
+    wanted = {str(each).encode() for each in ids}
+    return sum(dict(record.headers).get("ce_id") in wanted for record in read_topic(broker, "signal-events"))
+
+
+async def test_dry_run_changes_nothing(site: Site, rejected: list[UUID], database_url: str, broker: str) -> None:
+    """Without a plan the answer tells what a replay would do, and does nothing."""
+    found = await site.plan(filter={"class": "rejected"})
+    assert (found["count"], found["counts"], len(found["samples"])) == (5, {"rejected": 5}, 5)
+    assert (await site.plan(filter={"class": "unexpected"}))["count"] == 0
+    assert (await site.plan(filter={}, limit=2))["count"] == 2
+    assert await site.step() == 0
+    assert set(statuses(database_url)) == {"quarantined"}
+    assert on_topic(broker, rejected) == 0
+
+
+async def test_job_replays_its_plan(site: Site, rejected: list[UUID], database_url: str, broker: str) -> None:
+    """An executed plan is worked off step by step; each record is published once, and the job says how far it is."""
+    answer = await site.order((await site.plan(filter={"class": "rejected"}))["plan"])
+    assert answer.status == 202
+    assert [await site.step(2) for _ in range(4)] == [2, 2, 1, 0]
+    job = await site.job(answer.json["job"])
+    assert (job["status"], job["total"], job["replayed"], job["skipped"]) == ("completed", 5, 5, 0)
+    assert (job["requested_by"], job["reason"]) == ("tester", "the cause is repaired")
+    assert set(statuses(database_url)) == {"replayed"}
+    assert on_topic(broker, rejected) == 5
+
+
+async def test_same_key_is_the_same_job(site: Site, rejected: list[UUID], broker: str) -> None:
+    """An order repeated with its Idempotency-Key, even after the job has ended, replays nothing a second time."""
+    plan = (await site.plan(filter={}))["plan"]
+    first = await site.order(plan, key="order-1")
+    assert (await site.order(plan, key="order-1")).json == first.json
+    await site.step()
+    again = await site.order(plan, key="order-1")
+    assert (again.status, again.json) == (202, first.json)
+    await site.step()
+    assert on_topic(broker, rejected) == 5
+    other = (await site.plan(filter={"class": "invalid"}))["plan"]
+    assert (await site.order(other, key="order-1")).status == 409
+
+
+async def test_changed_dead_letters_refuse_the_plan(site: Site, rejected: list[UUID], recovery: Recovery) -> None:
+    """A plan whose dead letters are no longer the same is refused instead of replaying others."""
+    plan = (await site.plan(filter={"class": "rejected"}))["plan"]
+    newcomer = uuid4()
+    await recovery.record([letter(newcomer, failure(newcomer, 99, FailureClass.REJECTED))])
+    answer = await site.order(plan)
+    assert (answer.status, answer.json["code"]) == (409, "plan_changed")
+    assert len(rejected) == 5
+
+
+async def test_job_is_paused_resumed_and_cancelled(site: Site, rejected: list[UUID], broker: str) -> None:
+    """A paused job does nothing, a resumed one goes on, a cancelled one is over; meanwhile no second one starts."""
+    job_id = (await site.order((await site.plan(filter={}))["plan"])).json["job"]
+    assert (await site.ask("POST", f"/jobs/{job_id}/pause")).json["status"] == "paused"
+    assert await site.step(2) == 0
+    blocked = await site.order((await site.plan(filter={}))["plan"])
+    assert (blocked.status, blocked.json["code"]) == (409, "job_active")
+    assert (await site.ask("POST", f"/jobs/{job_id}/resume")).json["status"] == "running"
+    assert await site.step(2) == 2
+    assert (await site.ask("POST", f"/jobs/{job_id}/cancel")).json["status"] == "cancelled"
+    assert await site.step(2) == 0
+    assert (await site.ask("POST", f"/jobs/{job_id}/resume")).status == 409
+    assert on_topic(broker, rejected) == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {"plan": 5},
+        {"plan": "nonsense"},
+        {"plan": "e30=.00"},
+        {"filter": []},
+        {"filter": {"class": "none"}},
+        {"filter": {"colour": "red"}},
+        {"filter": {"since": "yesterday"}},
+        {"filter": {"code": 5}},
+        {"limit": 0},
+        {"limit": True},
+        {"limit": 10**9},
+        {"filter": {}, "plan": "x"},
+    ],
+)
+async def test_malformed_orders_are_refused(site: Site, body: Any) -> None:
+    """An order that is none is a 400, and names what is wrong."""
+    assert (await site.ask("POST", "/replay", body)).status == 400
+
+
+async def test_scope_is_needed(site: Site) -> None:
+    """Without the scope nothing is planned, executed, shown or switched."""
+    for method, path in (
+        ("POST", "/replay"),
+        ("GET", f"/jobs/{uuid4()}"),
+        ("POST", f"/jobs/{uuid4()}/pause"),
+        ("GET", "/dead-letters"),
+    ):
+        assert (await site.ask(method, path, {}, scopes=("signals:write",))).status == 403
+
+
+async def test_unknown_jobs_are_not_found(site: Site) -> None:
+    """A job that does not exist, an id that is none and an action that is none are a 404."""
+    for method, path in (("GET", f"/jobs/{uuid4()}"), ("GET", "/jobs/x"), ("POST", f"/jobs/{uuid4()}/restart")):
+        assert (await site.ask(method, path)).status == 404
