@@ -27,6 +27,9 @@ IDENTITY_NAMESPACE: Final = UUID("6f1c1a52-0f0e-5a55-9d7c-6b7d5f3e2a10")
 MAX_TEXT_BYTES: Final = 256  # as the CHECK constraints of table signals
 PLAIN_RECORD_TYPE: Final = "dev.knative.kafka.event"
 
+# One encoder for all: json.dumps would make a new one for each call with these arguments.
+_json_text: Final = json.JSONEncoder(ensure_ascii=False).encode
+_BOUNDED: Final = ("user_id", "source", "type", "session_id")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _TIME: Final = re.compile(
     "[0-9]{4}(-[0-9]{2}){2}[Tt ][0-9]{2}(:[0-9]{2}){2}([.][0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
@@ -131,7 +134,7 @@ def _payload(event: Event) -> tuple[Any, str | None]:
     if event.data_bytes is not None:
         text = base64.b64encode(event.data_bytes).decode()
         wrapped = {"content_type": event.datacontenttype, "data_base64": text}
-        return wrapped, json.dumps(wrapped)
+        return wrapped, _json_text(wrapped)
     return event.data, None if event.data_json is None else event.data_json.decode()
 
 
@@ -147,7 +150,7 @@ def _extensions(event: Event, user: str | None) -> str | None:
         rest["dataschema"] = event.dataschema
     if event.data_bytes is None and event.datacontenttype not in {None, "application/json"}:
         rest["datacontenttype"] = event.datacontenttype
-    return json.dumps(rest, ensure_ascii=False) if rest else None
+    return _json_text(rest) if rest else None
 
 
 def _from_plain_record(event: Event, accepted_at: datetime) -> Signal | Failure:
@@ -174,8 +177,8 @@ def _from_plain_record(event: Event, accepted_at: datetime) -> Signal | Failure:
             type=kind,
             event_ts=event_ts,
             payload=payload,
-            payload_json=json.dumps(payload, ensure_ascii=False) if "payload" in record else None,
-            extensions_json=None if _UUID.fullmatch(event_id) else json.dumps({"id": event_id}, ensure_ascii=False),
+            payload_json=_json_text(payload) if "payload" in record else None,
+            extensions_json=None if _UUID.fullmatch(event_id) else _json_text({"id": event_id}),
         )
     )
 
@@ -198,13 +201,8 @@ def _time_of(value: Any, default: datetime) -> datetime | None:
 
 def _checked(signal: Signal) -> Signal | Failure:
     """Refuse what a CHECK constraint of table signals would refuse, before it reaches a batch."""
-    texts = {
-        "user_id": signal.user_id,
-        "source": signal.source,
-        "type": signal.type,
-        "session_id": _session_text(signal.payload),
-    }
-    for name, text in texts.items():
+    session = _session_text(signal.payload)
+    for name, text in zip(_BOUNDED, (signal.user_id, signal.source, signal.type, session), strict=True):
         # A character has at most four bytes: most texts need no encoding to be known as short.
         if text is not None and len(text) * 4 > MAX_TEXT_BYTES and len(text.encode()) > MAX_TEXT_BYTES:
             return _invalid("text_too_long", f"{name} is longer than {MAX_TEXT_BYTES} bytes")
@@ -214,7 +212,7 @@ def _checked(signal: Signal) -> Signal | Failure:
 def _session_text(payload: Any) -> str | None:
     """Return what PostgreSQL makes of `payload ->> 'session_id'`: the text of a value of any type."""
     session = payload.get("session_id") if isinstance(payload, dict) else None
-    return session if session is None or isinstance(session, str) else json.dumps(session, ensure_ascii=False)
+    return session if session is None or isinstance(session, str) else _json_text(session)
 
 
 def _invalid(code: str, detail: str) -> Failure:
