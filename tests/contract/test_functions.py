@@ -1,6 +1,7 @@
 """What every function keeps to, served in this process and by functions-framework, while its dependencies are away."""
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -192,3 +193,20 @@ def test_an_invalid_event_needs_no_dependency(receiver: Site) -> None:
     else:
         problem(answer, 400)
         assert answer.json["detail"].startswith("id: ")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Content-Length: 5\r\nContent-Length: 6",
+        "X-Folded: a\r\n b",
+    ],
+)
+def test_ambiguous_requests_are_refused(site: Site, headers: str) -> None:
+    """What two readers could take for different requests is answered 400, and the connection is closed."""
+    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as connection:
+        connection.sendall(f"POST /health HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n0\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
