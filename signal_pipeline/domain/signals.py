@@ -158,13 +158,13 @@ def _from_plain_record(event: Event, accepted_at: datetime) -> Signal | Failure:
     record = event.data
     if not isinstance(record, dict):
         return _invalid("not_a_signal", "a plain record is a JSON object with id, source and type")
-    event_id = _named(record, "event_id") or _named(record, "id")
-    source, kind = _named(record, "source"), _named(record, "type")
+    names = _names(record)
     user = record.get("user_id")
-    if not (event_id and source and kind and (user is None or isinstance(user, str))):
+    if names is None or not (user is None or isinstance(user, str)):
         return _invalid(
             "not_a_signal", "a plain record needs text as id, source and type, and as user_id if it has one"
         )
+    event_id, source, kind = names
     event_ts = _time_of(record.get("event_ts", record.get("timestamp")), event.time or accepted_at)
     if event_ts is None:
         return _invalid("invalid_time", "event_ts is RFC 3339 with a zone")
@@ -183,9 +183,13 @@ def _from_plain_record(event: Event, accepted_at: datetime) -> Signal | Failure:
     )
 
 
-def _named(record: Mapping[str, Any], name: str) -> str | None:
-    value = record.get(name)
-    return value if isinstance(value, str) else None
+def _names(record: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Return id, source and type of a record; None unless each is text that is not empty."""
+    event_id = record.get("event_id") or record.get("id")
+    source, kind = record.get("source"), record.get("type")
+    if not (isinstance(event_id, str) and isinstance(source, str) and isinstance(kind, str)):
+        return None
+    return (event_id, source, kind) if event_id and source and kind else None
 
 
 def _time_of(value: Any, default: datetime) -> datetime | None:

@@ -25,7 +25,7 @@ from signal_pipeline.security.tokens import (
     require_scope,
 )
 
-KEY = "a-key-of-the-tests-with-more-than-32-characters"
+KEY = "a-key-of-the-tests-" * 4  # long enough for every algorithm that is tried
 TOKENS = Tokens(KEY)
 JTI = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
 

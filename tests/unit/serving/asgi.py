@@ -44,7 +44,14 @@ async def call(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {
+    await app(_scope(method, path, headers), receive, send)
+    start, *rest = sent
+    found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in start["headers"]}
+    return Answer(status=start["status"], headers=found, body=b"".join(part.get("body", b"") for part in rest))
+
+
+def _scope(method: str, path: str, headers: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    return {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
@@ -58,7 +65,3 @@ async def call(
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 1),
     }
-    await app(scope, receive, send)
-    start, *rest = sent
-    found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in start["headers"]}
-    return Answer(status=start["status"], headers=found, body=b"".join(part.get("body", b"") for part in rest))
