@@ -51,6 +51,7 @@ class _Clients:
     producer: KafkaProducer
     recovery: Recovery
     lag: GroupLag
+    live_lag: GroupLag
 
 
 class ReplayDlq(DatabaseFunction):
@@ -72,12 +73,19 @@ class ReplayDlq(DatabaseFunction):
         """Make the clients; they connect by themselves."""
         producer = KafkaProducer(self.settings)
         recovery = Recovery(self.pool, producer, self._metrics, self._schedule)
-        self._clients = _Clients(producer=producer, recovery=recovery, lag=GroupLag(self.settings))
+        self._clients = _Clients(
+            producer=producer,
+            recovery=recovery,
+            lag=GroupLag(self.settings, group=self.name),
+            live_lag=GroupLag(self.settings, group=_LIVE_GROUP),
+        )
 
     async def close(self) -> None:
         """Wait for what is under way, then close the clients."""
         if self._clients is not None:
             await self._clients.producer.close()
+            await asyncio.to_thread(self._clients.lag.close)
+            await asyncio.to_thread(self._clients.live_lag.close)
         await super().close()
 
     async def check(self) -> Mapping[str, str | None]:
@@ -103,7 +111,7 @@ class ReplayDlq(DatabaseFunction):
 
     async def _tick(self, _: Request) -> Response:
         clients = self._opened()
-        live_lag = await asyncio.to_thread(clients.lag.read, _LIVE_GROUP, SIGNAL_EVENTS)
+        live_lag = await asyncio.to_thread(clients.live_lag.total, SIGNAL_EVENTS)
         yields = live_lag > _MAX_LIVE_LAG
         result = TickResult() if yields else await clients.recovery.tick(_TICK_LIMIT)
         ordered = 0 if yields else await self._orders.step(clients.recovery, _TICK_LIMIT)
@@ -122,7 +130,7 @@ class ReplayDlq(DatabaseFunction):
 
     async def _measure(self) -> int:
         """Set and return the depth of the queue: dead letters not read yet, and recorded ones without an outcome."""
-        unread = await asyncio.to_thread(self._opened().lag.read, self.name, DEAD_LETTERS)
+        unread = await asyncio.to_thread(self._opened().lag.total, DEAD_LETTERS)
         size = unread + await unresolved_count(self.pool)
         self._metrics.queue_size.set(size)
         return size
