@@ -10,6 +10,7 @@ Unlike a KafkaSource, a record that claims to be a CloudEvent and is not a valid
 the function refuses it and names the attribute that is wrong.
 """
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ PLAIN_RECORD_TYPE: Final = "dev.knative.kafka.event"
 _STRUCTURED: Final = "application/cloudevents+json"
 _LAST_MILLISECOND: Final = 253_402_300_799_000  # the last second of the year 9999
 _NOT_IN_EXTENSION_NAME: Final = re.compile("[^a-z0-9]")
+_EXTENSION_NAME_LENGTH: Final = 64  # as the envelope takes
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -161,16 +164,29 @@ def plain_attributes(record: KafkaRecord, *, source: str) -> dict[str, str]:
         "time": record_time_text(record),
     }
     if record.key:
-        attributes["partitionkey"] = attributes["key"] = record.key.decode("utf-8", "replace")
+        attributes["partitionkey"] = attributes["key"] = _attribute_text(record.key)
     for name, value in record.headers:
         if value is None:
             continue
-        text = value.decode("utf-8", "replace")
+        text = _attribute_text(value)
         if name.lower() == "content-type":
             attributes["datacontenttype"] = text.lower()
         else:
-            attributes["kafkaheader" + _NOT_IN_EXTENSION_NAME.sub("", name.lower())] = text
+            extension = "kafkaheader" + _NOT_IN_EXTENSION_NAME.sub("", name.lower())
+            attributes[extension[:_EXTENSION_NAME_LENGTH]] = text
     return attributes
+
+
+def _attribute_text(value: bytes) -> str:
+    """Return bytes as an attribute: their text, or base64 where an attribute cannot hold it.
+
+    Keys and headers of plain records are often binary (numbers, trace contexts); that must not cost the record.
+    """
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(value).decode()
+    return base64.b64encode(value).decode() if _CONTROL.search(text) else text
 
 
 def instant_text(instant: datetime) -> str:

@@ -148,3 +148,23 @@ def test_any_timestamp_can_be_written(timestamp: int) -> None:
     """A record's timestamp comes from outside and may be absent or absurd."""
     odd = KafkaRecord("t", 0, 0, timestamp, None, b"{}", ())
     assert decode_record(odd, source=SOURCE).time is not None
+
+
+def test_binary_keys_and_headers_of_a_plain_record_cost_it_nothing() -> None:
+    """A key or header that no attribute can hold stands as base64, and a long header name is cut."""
+    record = KafkaRecord(
+        topic="t",
+        partition=0,
+        offset=7,
+        timestamp_ms=0,
+        key=b"\x00\x00\x00\x2a",
+        value=b'{"a":1}',
+        headers=(("trace-bin", b"\xff\x01"), ("x" * 300, b"v")),
+    )
+
+    event = decode_record(record, source="/source")
+
+    assert event.extensions["key"] == "AAAAKg=="
+    assert event.extensions["kafkaheadertracebin"] == "/wE="
+    assert event.extensions["kafkaheader" + "x" * 53] == "v"
+    assert event.data == {"a": 1}
