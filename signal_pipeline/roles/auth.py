@@ -3,8 +3,10 @@
 POST /auth/token     username and password   ──▶ an access and a refresh token
 POST /auth/refresh   a refresh token         ──▶ a new pair; the old one is spent, using it again ends the login,
                                                  but for 5 s: two requests at once get the same successor
-POST /auth/revoke    a refresh token         ──▶ the login ends
-POST /auth/verify    an access token         ──▶ what it says, unless its login has ended
+POST /auth/revoke    either token            ──▶ the login ends
+POST /auth/verify    an access token         ──▶ what it says, unless its login has ended; GET takes it as Bearer
+
+A token stands in the JSON body, or, an access token, in `Authorization: Bearer`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +15,7 @@ from typing import Any, ClassVar, Final, TypeVar
 from uuid import UUID, uuid4
 
 from prometheus_client import CollectorRegistry
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -23,11 +25,12 @@ from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import AuthMetrics
 from signal_pipeline.roles.database import DatabaseFunction
 from signal_pipeline.security.passwords import Passwords
-from signal_pipeline.security.tokens import LIFETIMES, Tokens, TokenType
+from signal_pipeline.security.tokens import LIFETIMES, Tokens, TokenType, bearer_token
 from signal_pipeline.serving.answers import json_response
 from signal_pipeline.serving.body import read_body
 from signal_pipeline.settings import Settings
 from signal_pipeline.store.access import (
+    end_login,
     find_user,
     is_login_revoked,
     put_development_user,
@@ -57,9 +60,16 @@ class _RefreshToken(BaseModel):
     refresh_token: str = Field(min_length=1, max_length=8192)
 
 
-class _AnyToken(BaseModel):
+class _AccessToken(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
-    token: str = Field(min_length=1, max_length=8192)
+    token: str = Field(min_length=1, max_length=8192, validation_alias=AliasChoices("token", "access_token"))
+
+
+class _EitherToken(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    token: str = Field(
+        min_length=1, max_length=8192, validation_alias=AliasChoices("token", "refresh_token", "access_token")
+    )
 
 
 class Auth(DatabaseFunction):
@@ -77,8 +87,12 @@ class Auth(DatabaseFunction):
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the four operations."""
-        operations = {"token": self._token, "refresh": self._refresh, "revoke": self._revoke, "verify": self._verify}
-        return [Route(f"/auth/{name}", endpoint, methods=["POST"]) for name, endpoint in operations.items()]
+        return [
+            Route("/auth/token", self._token, methods=["POST"]),
+            Route("/auth/refresh", self._refresh, methods=["POST"]),
+            Route("/auth/revoke", self._revoke, methods=["POST"]),
+            Route("/auth/verify", self._verify, methods=["GET", "POST"]),
+        ]
 
     async def _token(self, request: Request) -> Response:
         given = await _parsed(request, _Credentials)
@@ -101,14 +115,15 @@ class Auth(DatabaseFunction):
         return await self._issue("refresh", login.username, login.scopes, login.user_id, login.family, login.successor)
 
     async def _revoke(self, request: Request) -> Response:
-        given = await _parsed(request, _RefreshToken)
-        claims = self._tokens.verify(given.refresh_token, TokenType.REFRESH)
-        await revoke_login(self.pool, claims.token_id)
+        claims = self._tokens.verify(await _presented(request, _EitherToken), TokenType.ACCESS, TokenType.REFRESH)
+        if claims.token_type is TokenType.REFRESH:
+            await revoke_login(self.pool, claims.token_id)
+        elif claims.login is not None:
+            await end_login(self.pool, claims.login)
         return Response(status_code=204)
 
     async def _verify(self, request: Request) -> Response:
-        given = await _parsed(request, _AnyToken)
-        claims = self._tokens.verify(given.token, TokenType.ACCESS)
+        claims = self._tokens.verify(await _presented(request, _AccessToken), TokenType.ACCESS)
         if claims.login is not None and await is_login_revoked(self.pool, claims.login):
             raise Unauthenticated("the login has ended", code="revoked_token")
         expires = int(claims.expires_at.timestamp())
@@ -139,6 +154,16 @@ class Auth(DatabaseFunction):
             if known is None or not await self._passwords.verify(known.password_hash, password):
                 await put_development_user(self.pool, _ADMIN, await self._passwords.hash(password), _ADMIN_SCOPES)
             self._admin_known = True
+
+
+async def _presented(request: Request, model: type[_AccessToken] | type[_EitherToken]) -> str:
+    """Return the token of a request: from its Authorization header, else from its JSON body."""
+    token = bearer_token([("authorization", value) for value in request.headers.getlist("authorization")])
+    if token is not None:
+        return token
+    if request.method == "GET":
+        raise Unauthenticated("send Authorization: Bearer")
+    return (await _parsed(request, model)).token
 
 
 async def _parsed(request: Request, model: type[_Body]) -> _Body:

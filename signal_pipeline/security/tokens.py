@@ -91,11 +91,11 @@ class Tokens:
             claims["sid"] = str(login)
         return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
 
-    def verify(self, token: str, token_type: TokenType) -> Claims:
+    def verify(self, token: str, *allowed: TokenType) -> Claims:
         """Return what a token says.
 
         Raises:
-            Unauthenticated: it is malformed, not ours, expired, of the other type, or lives too long.
+            Unauthenticated: it is malformed, not ours, expired, of another type, or lives too long.
         """
         if len(token) > _LONGEST_TOKEN:
             raise Unauthenticated("the token is not valid")
@@ -105,7 +105,7 @@ class Tokens:
             claims = {} if foreign else self._decoded(token)
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as exc:
             raise Unauthenticated("the token is not valid") from exc
-        return _checked(claims, token_type)
+        return _checked(claims, allowed)
 
     def _decoded(self, token: str) -> dict[str, Any]:
         return jwt.decode(
@@ -119,12 +119,13 @@ class Tokens:
         )
 
 
-def _checked(claims: dict[str, Any], token_type: TokenType) -> Claims:
+def _checked(claims: dict[str, Any], allowed: Sequence[TokenType]) -> Claims:
     issued, expires = claims.get("iat"), claims.get("exp")
     # PyJWT takes "1767225600" for a number; we sign whole seconds.
     if not isinstance(issued, int) or not isinstance(expires, int):
         raise Unauthenticated("the token is not valid")
-    if claims.get("typ") != token_type.value or expires - issued > LIFETIMES[token_type].total_seconds():
+    token_type = next((one for one in allowed if one.value == claims.get("typ")), None)
+    if token_type is None or expires - issued > LIFETIMES[token_type].total_seconds():
         raise Unauthenticated("the token is not valid")
     try:
         token_id = UUID(claims["jti"])

@@ -11,6 +11,7 @@ from signal_pipeline.store.queries import query
 __all__ = [
     "Login",
     "User",
+    "end_login",
     "find_user",
     "is_login_revoked",
     "put_development_user",
@@ -100,6 +101,13 @@ async def revoke_login(pool: Pool, token_id: UUID) -> int:
     """Revoke all refresh tokens of the login that a token came from; return how many."""
     async with pool.connection() as connection:
         cursor = await connection.execute(query("revoke_refresh_family"), {"jti": token_id})
+        return cursor.rowcount
+
+
+async def end_login(pool: Pool, family: UUID) -> int:
+    """Revoke all refresh tokens of a login; return how many."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("end_login"), {"family": family})
         return cursor.rowcount
 
 

@@ -83,6 +83,16 @@ async def test_a_login_from_beginning_to_end(auth: FunctionApp) -> None:
         assert_refused(await post(auth, "verify", token=old["access_token"]), "revoked_token")
 
 
+async def test_an_access_token_is_taken_from_the_authorization_header(auth: FunctionApp) -> None:
+    """Bearer serves verification by GET and POST, and ends the login that the token came from."""
+    bearer = [("authorization", f"Bearer {(await log_in(auth)).json['access_token']}")]
+    assert (await call(auth, "GET", "/auth/verify", bearer)).json["sub"] == "admin"
+    assert (await call(auth, "POST", "/auth/verify", bearer)).json["sub"] == "admin"
+    assert (await call(auth, "POST", "/auth/revoke", bearer)).status == 204
+    assert_refused(await call(auth, "GET", "/auth/verify", bearer), "revoked_token")
+    assert_refused(await call(auth, "GET", "/auth/verify", []))
+
+
 async def test_wrong_passwords(auth: FunctionApp) -> None:
     """A wrong password and an unknown user are refused by the same words, and nothing is stored."""
     wrong = await log_in(auth, PASSWORD.upper())
