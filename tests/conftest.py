@@ -1,21 +1,12 @@
 """The pipeline that end-to-end and chaos tests run against."""
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.pipeline import Pipeline
+from tests.support.pipeline import Pipeline, own_pipeline
 from tests.support.sender import Sender
-
-# Away from every default port: a pipeline of the developer may run meanwhile.
-_VARIABLES = {
-    "PORT_OFFSET": "20000",
-    "STATE_DIR": ".local-e2e",
-    "SIGNALS_PER_SECOND": "0",
-    "REPLAY_DELAYS_SECONDS": "1,1,1",
-}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,17 +26,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def pipeline() -> Iterator[Pipeline]:
     """The whole pipeline, started from nothing by its own command and removed afterwards."""
-    variables = {name: os.environ.get(f"E2E_{name}", value) for name, value in _VARIABLES.items()}
-    running = Pipeline(variables=variables)
-    keep = bool(os.environ.get("E2E_KEEP"))  # to repeat a test while writing it
-    if not keep:
-        running.local("clean")
+    running = own_pipeline("e2e", SIGNALS_PER_SECOND="0", REPLAY_DELAYS_SECONDS="1,1,1")
     try:
         running.local("up")
         yield running
     finally:
-        if not keep:
-            running.local("clean")
+        running.local("clean")
 
 
 @pytest.fixture

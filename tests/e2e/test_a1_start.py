@@ -9,7 +9,7 @@ import pytest
 from local.ports import is_free
 from local.processes import identify
 from signal_pipeline.topology import ROLES
-from tests.support.pipeline import Pipeline
+from tests.support.pipeline import Pipeline, own_pipeline
 from tests.support.waiting import wait_for
 
 COMPONENTS = ["postgres", "kafka", "connect", "redis", "prometheus"]
@@ -21,8 +21,7 @@ TRIGGERS = [f"{role.name}-trigger" for role in ROLES if role.trigger_port]
 @pytest.fixture(scope="module")
 def fresh() -> Iterator[Pipeline]:
     """A pipeline of its own, of which nothing exists yet; the tests below go through its life in order."""
-    own = Pipeline(variables={"PORT_OFFSET": "22000", "STATE_DIR": ".local-a1", "SIGNALS_PER_SECOND": "50"})
-    own.local("clean")
+    own = own_pipeline("a1", SIGNALS_PER_SECOND="50")
     yield own
     own.local("clean")
 

@@ -7,14 +7,18 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.ports import is_free
+from local.processes import identify
 from signal_pipeline.settings import Settings
 from tests.checker import Report, Sent, check, check_until_sound
 
-__all__ = ["ROOT", "Pipeline"]
+__all__ = ["ROOT", "Pipeline", "own_pipeline"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _COMMAND_SECONDS = 240
 _SETTLE_SECONDS = 60
+# Away from every default port, and below the ports that the system gives to clients.
+_OFFSETS = range(20_000, 23_600, 300)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,3 +82,22 @@ class Pipeline:
             return check(self.database_url, self.bootstrap, sent, stamped=True, recorded=True)
 
         return check_until_sound(read, seconds=seconds)
+
+
+def own_pipeline(name: str, **variables: str) -> Pipeline:
+    """Return a pipeline with ports and a state folder that nothing else uses; it is not started.
+
+    Its folder bears the process id of this test run, so that several runs share a checkout, and what a killed run has
+    left is found and removed by the next one.
+    """
+    for folder in ROOT.glob(f".local-{name}-*"):
+        if not identify(int(folder.name.rpartition("-")[2])):
+            Pipeline(variables={"STATE_DIR": folder.name}).local("clean")
+    state = {"STATE_DIR": f".local-{name}-{os.getpid()}"}
+    for offset in _OFFSETS:
+        found = Pipeline(variables={"PORT_OFFSET": str(offset), **state, **variables})
+        settings = found.settings
+        ports = [getattr(settings, field) for field in type(settings).model_fields if field.endswith("_port")]
+        if all(is_free(port, settings.bind_address) for port in ports):
+            return found
+    raise LookupError(f"no free ports at any offset of {_OFFSETS}")
