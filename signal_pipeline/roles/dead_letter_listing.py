@@ -51,11 +51,14 @@ def parse_filter(parts: Mapping[str, str]) -> DeadLetterFilter:
     failure_class = parts.get("class")
     if failure_class is not None and failure_class not in set(FailureClass):
         raise InvalidEvent(f"class is one of {', '.join(FailureClass)}", code="invalid_parameter")
+    since, until = _time(parts, "since"), _time(parts, "until")
+    if since and until and since >= until:
+        raise InvalidEvent("since is before until", code="invalid_parameter")
     return DeadLetterFilter(
         failure_class=FailureClass(failure_class) if failure_class else None,
         code=parts.get("code"),
-        since=_time(parts, "since"),
-        until=_time(parts, "until"),
+        since=since,
+        until=until,
     )
 
 

@@ -1,5 +1,6 @@
 """The checker's own parts: rules, identity, equality of JSON, the ledger."""
 
+import ast
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,15 @@ def test_ledger_is_read_as_written(tmp_path: Path) -> None:
     assert (second.number, second.outcome) == (unanswered, Outcome.UNKNOWN)
     assert third.poison
     assert third.record == RawRecord(key=None, value=b"\xff", headers=(("h", None),), position=place)
+
+
+def test_checker_shares_no_code_with_the_product() -> None:
+    """No file of the checker imports anything of the product: what both have in common could hide a mistake."""
+    for path in Path(__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not [name for name in names if name.split(".")[0] in {"signal_pipeline", "local"}], path.name
 
 
 def test_torn_line_is_ignored(tmp_path: Path) -> None:

@@ -136,6 +136,24 @@ def test_listing_filters_and_pages(pipeline: Pipeline) -> None:
         _get(pipeline, "/dead-letters")
 
 
+def test_ordered_replay_brings_back_what_was_given_up(pipeline: Pipeline) -> None:
+    """After the cause is repaired a person plans the replay of quarantined letters, orders it, and the rows appear."""
+    code = f"test-{uuid.uuid4()}"[:20]
+    given_up = [event("recovery") for _ in range(3)]
+    write(pipeline, *(dead_letter(binary_record(each), FailureClass.REJECTED, code) for each in given_up))
+    wait_for(lambda: all(status(pipeline, each["id"]) for each in given_up), seconds=10, what="the recording")
+    token, url = _token(pipeline), pipeline.settings.function_url("replay-dlq")
+    plan = request_json(f"{url}/replay", body={"filter": {"code": code}}, token=token)
+    assert plan["counts"] == {"rejected": 3}
+    job = request_json(f"{url}/replay", body={"plan": plan["plan"], "reason": "repaired"}, token=token)["job"]
+    wait_for(
+        lambda: _get(pipeline, f"/jobs/{job}", token=token)["status"] == "completed",
+        seconds=_LOOP_SECONDS,
+        what="the end of the job",
+    )
+    wait_for(lambda: all(row(pipeline, "signals", "id", each["id"]) for each in given_up), seconds=10, what="the rows")
+
+
 @contextmanager
 def _stopped(pipeline: Pipeline, service: str) -> Iterator[None]:
     pipeline.local("stop", service)

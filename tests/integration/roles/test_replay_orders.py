@@ -1,5 +1,6 @@
 """Replay ordered by a person, over HTTP, against PostgreSQL and a broker."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -128,6 +129,22 @@ async def test_same_key_is_the_same_job(site: Site, rejected: list[UUID], broker
     assert (await site.order(other, key="order-1")).status == 409
 
 
+async def test_same_key_at_once_is_one_job(site: Site, rejected: list[UUID], broker: str) -> None:
+    """Five orders with one Idempotency-Key at the same time are one job."""
+    plan = (await site.plan(filter={}))["plan"]
+    answers = await asyncio.gather(*(site.order(plan, key="order-1") for _ in range(5)))
+    assert {answer.status for answer in answers} == {202}
+    assert len({answer.json["job"] for answer in answers}) == 1
+    await site.step()
+    assert on_topic(broker, rejected) == 5
+
+
+async def test_sql_in_a_filter_is_a_value(site: Site, rejected: list[UUID]) -> None:
+    """A filter's text is compared, never executed."""
+    assert (await site.plan(filter={"code": "500' OR '1'='1"}))["count"] == 0
+    assert (await site.plan(filter={"code": "500"}))["count"] == len(rejected)
+
+
 async def test_changed_dead_letters_refuse_the_plan(site: Site, rejected: list[UUID], recovery: Recovery) -> None:
     """A plan whose dead letters are no longer the same is refused instead of replaying others."""
     plan = (await site.plan(filter={"class": "rejected"}))["plan"]
@@ -165,6 +182,9 @@ async def test_job_is_paused_resumed_and_cancelled(site: Site, rejected: list[UU
         {"filter": {"colour": "red"}},
         {"filter": {"since": "yesterday"}},
         {"filter": {"code": 5}},
+        {"filter": {"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}},
+        {"filter": {}, "target": "http://169.254.169.254/"},
+        {"limit": -1},
         {"limit": 0},
         {"limit": True},
         {"limit": 10**9},
