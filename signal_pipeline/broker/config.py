@@ -85,5 +85,5 @@ def consumer_config(settings: Settings, *, group: str, offset_reset: str, protoc
     }
     if protocol == "classic":
         config["partition.assignment.strategy"] = "cooperative-sticky"
-        config["session.timeout.ms"] = 30_000  # above a stop-the-world pause, below what an operator notices
+        config["session.timeout.ms"] = 10_000  # how long the partitions of a killed trigger stand still
     return config
