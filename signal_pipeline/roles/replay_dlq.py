@@ -3,7 +3,7 @@
 POST /             dead letters, from the trigger of `signal-events-dlq`
 POST /tick         replay what is due, from the schedule
 GET  /stats        recovery statistics
-GET  /dead-letters a filtered list, with the scope `replay`
+GET  /dead-letters a filtered list, with the scope `replay`; /dead-letters/<id> shows one
 /replay and /jobs  replay ordered by a person: see `replay_orders`
 """
 
@@ -22,18 +22,20 @@ from signal_pipeline.broker.lag import GroupLag
 from signal_pipeline.broker.producer import KafkaProducer
 from signal_pipeline.domain.failures import Failure
 from signal_pipeline.domain.replay import ReplaySchedule
-from signal_pipeline.errors import ConfigurationError, DependencyUnavailable, InvalidEvent
+from signal_pipeline.errors import ConfigurationError, DependencyUnavailable, InvalidEvent, NotFound
 from signal_pipeline.events.dead_letter import DeadLetter, letter_of
+from signal_pipeline.events.dead_letter_metadata import uuid_or_none
 from signal_pipeline.events.envelope import CloudEvent
 from signal_pipeline.observability.metrics import ReplayMetrics
 from signal_pipeline.roles.database import DatabaseFunction
 from signal_pipeline.roles.dead_letter_listing import next_cursor, parse_listing
+from signal_pipeline.roles.dead_letter_preview import PREVIEW_BYTES, shown
 from signal_pipeline.roles.recovery import Recovery, TickResult
 from signal_pipeline.roles.replay_orders import ReplayOrders, authorized
 from signal_pipeline.security.tokens import Tokens
 from signal_pipeline.serving.answers import json_response
 from signal_pipeline.settings import Settings
-from signal_pipeline.store.dead_letter_views import dead_letter_stats, list_dead_letters
+from signal_pipeline.store.dead_letter_views import dead_letter_stats, find_dead_letter, list_dead_letters
 from signal_pipeline.store.dead_letters import unresolved_count
 from signal_pipeline.topology import DEAD_LETTERS, SIGNAL_EVENTS
 
@@ -99,6 +101,7 @@ class ReplayDlq(DatabaseFunction):
             Route("/tick", self._tick, methods=["POST"]),
             Route("/stats", self._stats, methods=["GET"]),
             Route("/dead-letters", self._list, methods=["GET"]),
+            Route("/dead-letters/{dlq_id}", self._show, methods=["GET"]),
             *self._orders.routes(),
         )
 
@@ -124,9 +127,19 @@ class ReplayDlq(DatabaseFunction):
 
     async def _list(self, request: Request) -> Response:
         authorized(request, self._tokens)
+        if len(request.query_params) < len(request.query_params.multi_items()):
+            raise InvalidEvent("each parameter is given once", code="invalid_parameter")
         wanted = parse_listing(request.query_params)
         rows = await list_dead_letters(self.pool, wanted.filter, limit=wanted.limit, after=wanted.after)
         return json_response({"dead_letters": rows, "cursor": next_cursor(rows, wanted.limit)})
+
+    async def _show(self, request: Request) -> Response:
+        authorized(request, self._tokens)
+        dlq_id = uuid_or_none(request.path_params["dlq_id"])
+        row = await find_dead_letter(self.pool, dlq_id, preview_bytes=PREVIEW_BYTES) if dlq_id else None
+        if row is None:
+            raise NotFound("there is no such dead letter")
+        return json_response(shown(row))
 
     async def _measure(self) -> int:
         """Set and return the depth of the queue: dead letters not read yet, and recorded ones without an outcome."""

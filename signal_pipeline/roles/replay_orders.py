@@ -2,6 +2,7 @@
 
 POST /replay {"filter": {…}, "limit": n}     200, the plan and what it would do; nothing changes
 POST /replay {"plan": "…", "reason": "…"}    202, a job; the same Idempotency-Key gives the same job
+GET  /jobs                                   200, the newest jobs
 GET  /jobs/<id>                              200, how far it is
 POST /jobs/<id>/pause | resume | cancel      200
 
@@ -23,7 +24,7 @@ from signal_pipeline.errors import Conflict, InvalidEvent, NotFound
 from signal_pipeline.events.dead_letter_metadata import uuid_or_none
 from signal_pipeline.events.json_guard import check_value, load_json
 from signal_pipeline.observability.logs import get_logger
-from signal_pipeline.roles.dead_letter_listing import parse_filter
+from signal_pipeline.roles.dead_letter_listing import parse_filter, parse_limit
 from signal_pipeline.roles.recovery import Recovery
 from signal_pipeline.security.tokens import Claims, Tokens, TokenType, bearer_token, require_scope
 from signal_pipeline.serving.answers import json_response
@@ -36,6 +37,7 @@ from signal_pipeline.store.replay_jobs import (
     create_job,
     find_job,
     find_job_by_key,
+    list_jobs,
     plan_replay,
     running_job,
     switch_job,
@@ -81,6 +83,7 @@ class ReplayOrders:
         """Return the routes of plans and jobs."""
         return (
             Route("/replay", self._replay, methods=["POST"]),
+            Route("/jobs", self._jobs, methods=["GET"]),
             Route("/jobs/{job_id}", self._job, methods=["GET"]),
             Route("/jobs/{job_id}/{action}", self._switch, methods=["POST"]),
         )
@@ -163,6 +166,11 @@ class ReplayOrders:
         if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= _MAX_LIMIT:
             raise InvalidEvent(f"limit is a whole number from 1 to {_MAX_LIMIT}", code="invalid_parameter")
         return await plan_replay(self._pool, _filter(wanted), topics=self._topics, limit=limit)
+
+    async def _jobs(self, request: Request) -> Response:
+        authorized(request, self._tokens)
+        limit = parse_limit(request.query_params.get("limit"))
+        return json_response({"jobs": await list_jobs(self._pool, limit=limit)})
 
     async def _job(self, request: Request) -> Response:
         authorized(request, self._tokens)

@@ -1,6 +1,6 @@
-"""Dead letters as a person looks at them: a filtered list in pages, and statistics."""
+"""Dead letters as a person looks at them: a filtered list in pages, one of them whole, and statistics."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.store.pool import Pool
 from signal_pipeline.store.queries import query
 
-__all__ = ["Cursor", "DeadLetterFilter", "dead_letter_stats", "list_dead_letters"]
+__all__ = ["Cursor", "DeadLetterFilter", "dead_letter_stats", "find_dead_letter", "list_dead_letters"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,12 +23,24 @@ class DeadLetterFilter:
         code: Code of the last failure.
         since: Failed last at this time or later.
         until: Failed last before this time.
+        partition: Partition of the original record.
+        offset_from: Its offset, or a later one.
+        offset_until: An offset before this one.
+        ids: These dead letters and no others.
     """
 
     failure_class: FailureClass | None = None
     code: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    partition: int | None = None
+    offset_from: int | None = None
+    offset_until: int | None = None
+    ids: tuple[UUID, ...] | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the filter as the parameters of every statement that filters dead letters."""
+        return {**asdict(self), "ids": None if self.ids is None else list(self.ids)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,10 +61,7 @@ async def list_dead_letters(
 ) -> list[dict[str, Any]]:
     """Return up to `limit` dead letters, newest failure first, without key, value and headers."""
     parameters = {
-        "failure_class": wanted.failure_class,
-        "code": wanted.code,
-        "since": wanted.since,
-        "until": wanted.until,
+        **wanted.parameters(),
         "after_time": after.last_failed_at if after else None,
         "after_id": after.dlq_id if after else None,
         "limit": limit,
@@ -60,6 +69,14 @@ async def list_dead_letters(
     async with pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(query("list_dead_letters"), parameters)
         return await cursor.fetchall()
+
+
+async def find_dead_letter(pool: Pool, dlq_id: UUID, *, preview_bytes: int) -> dict[str, Any] | None:
+    """Return one dead letter with its headers and the beginnings of its key and value; None when there is none."""
+    parameters = {"dlq_id": dlq_id, "preview_bytes": preview_bytes}
+    async with pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(query("find_dead_letter"), parameters)
+        return await cursor.fetchone()
 
 
 async def dead_letter_stats(pool: Pool) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ __all__ = [
     "create_job",
     "find_job",
     "find_job_by_key",
+    "list_jobs",
     "plan_replay",
     "running_job",
     "switch_job",
@@ -58,7 +59,7 @@ async def plan_replay(
     pool: Pool, wanted: DeadLetterFilter, *, topics: Sequence[str], limit: int
 ) -> list[dict[str, Any]]:
     """Return the dead letters that a replay by this filter would publish again."""
-    parameters = {**_filter(wanted), "topics": list(topics), "limit": limit}
+    parameters = {**wanted.parameters(), "topics": list(topics), "limit": limit}
     async with pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(query("plan_replay"), parameters)
         return await cursor.fetchall()
@@ -101,6 +102,13 @@ async def find_job(pool: Pool, job_id: UUID) -> dict[str, Any] | None:
         return await cursor.fetchone()
 
 
+async def list_jobs(pool: Pool, *, limit: int) -> list[dict[str, Any]]:
+    """Return the newest jobs, newest first."""
+    async with pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(query("list_replay_jobs"), {"limit": limit})
+        return await cursor.fetchall()
+
+
 async def switch_job(pool: Pool, job_id: UUID, status: str) -> bool:
     """Make an active job `running`, `paused` or `cancelled`; false when it has ended or does not exist."""
     async with pool.connection() as connection:
@@ -122,7 +130,7 @@ class RunningJob:
     async def next_letters(self, wanted: DeadLetterFilter, *, topics: Sequence[str], limit: int) -> list[DueDeadLetter]:
         """Return the next dead letters of the job."""
         parameters = {
-            **_filter(wanted),
+            **wanted.parameters(),
             "topics": list(topics),
             "ordered_at": self._ordered_at,
             "after": self._cursor,
@@ -150,12 +158,3 @@ async def running_job(pool: Pool) -> AsyncIterator[RunningJob | None]:
         cursor = await connection.execute(query("lock_replay_job"))
         row = await cursor.fetchone()
         yield None if row is None else RunningJob(connection, row)
-
-
-def _filter(wanted: DeadLetterFilter) -> dict[str, Any]:
-    return {
-        "failure_class": wanted.failure_class,
-        "code": wanted.code,
-        "since": wanted.since,
-        "until": wanted.until,
-    }

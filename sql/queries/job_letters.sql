@@ -12,6 +12,10 @@ WHERE
     AND (%(code)s::text IS NULL OR code = %(code)s)
     AND (%(since)s::timestamptz IS NULL OR last_failed_at >= %(since)s)
     AND (%(until)s::timestamptz IS NULL OR last_failed_at < %(until)s)
+    AND (%(partition)s::int IS NULL OR original_partition = %(partition)s)
+    AND (%(offset_from)s::bigint IS NULL OR original_offset >= %(offset_from)s)
+    AND (%(offset_until)s::bigint IS NULL OR original_offset < %(offset_until)s)
+    AND (%(ids)s::uuid[] IS NULL OR dlq_id = any(%(ids)s::uuid[]))
     AND last_failed_at <= %(ordered_at)s
     AND (%(after)s::uuid IS NULL OR dlq_id > %(after)s)
 ORDER BY dlq_id

@@ -1,18 +1,23 @@
 """A broker of librdkafka's own, which speaks the real protocol in this process."""
 
 from collections.abc import AsyncIterator, Iterator
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
 
 from signal_pipeline.broker.producer import KafkaProducer
+from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.domain.replay import ReplaySchedule
 from signal_pipeline.observability.metrics import ReplayMetrics
 from signal_pipeline.roles.recovery import Recovery
 from signal_pipeline.settings import Settings
 from signal_pipeline.store.pool import Pool
+from tests.integration.roles.letters import failure, letter
+from tests.integration.roles.site import Site
 
 AT_ONCE = ReplaySchedule(delays_seconds=(0, 0), topics=frozenset({"signal-events"}))
 
@@ -42,3 +47,20 @@ async def recovery(pool: Pool, broker: str) -> AsyncIterator[Recovery]:
     producer = KafkaProducer(Settings(kafka_bootstrap_servers=broker))
     yield Recovery(pool, producer, ReplayMetrics(CollectorRegistry()), AT_ONCE)
     await producer.close()
+
+
+@pytest.fixture
+async def site(database_url: str, broker: str, recovery: Recovery) -> AsyncIterator[Site]:
+    """The role with its own pool, and dead letters of the test alone."""
+    settings = Settings(_env_file=None, database_url=SecretStr(database_url), kafka_bootstrap_servers=broker)
+    opened = Site(settings, recovery)
+    yield opened
+    await opened.app.close()
+
+
+@pytest.fixture
+async def rejected(recovery: Recovery) -> list[UUID]:
+    """Five events in quarantine."""
+    ids = [uuid4() for _ in range(5)]
+    await recovery.record([letter(each, failure(each, n, FailureClass.REJECTED)) for n, each in enumerate(ids)])
+    return ids

@@ -1,83 +1,17 @@
 """Replay ordered by a person, over HTTP, against PostgreSQL and a broker."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from prometheus_client import CollectorRegistry
-from pydantic import SecretStr
 
 from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.roles.recovery import Recovery
-from signal_pipeline.roles.replay_dlq import ReplayDlq
-from signal_pipeline.security.tokens import Tokens, TokenType
-from signal_pipeline.serving.app import FunctionApp
-from signal_pipeline.serving.metrics_page import MetricsPage
-from signal_pipeline.settings import Settings
 from tests.checker.kafka import read_topic
 from tests.integration.roles.letters import failure, letter
-from tests.unit.serving.asgi import Answer, call
-
-
-class Site:
-    """The role as a person reaches it, and the steps that the schedule makes."""
-
-    def __init__(self, settings: Settings, recovery: Recovery) -> None:
-        registry = CollectorRegistry()
-        self._function = ReplayDlq(settings, registry)
-        self._recovery = recovery
-        self._key = settings.jwt_secret_key.get_secret_value()
-        self.app = FunctionApp(self._function, MetricsPage(registry, address="127.0.0.1", port=0))
-
-    async def ask(
-        self, method: str, path: str, body: Any = None, *, scopes: tuple[str, ...] = ("replay",), key: str | None = None
-    ) -> Answer:
-        """Send a request as the user `tester`, whose token has the scopes."""
-        token = Tokens(self._key).issue("tester", scopes, TokenType.ACCESS, now=datetime.now(UTC))
-        headers = [("authorization", f"Bearer {token}"), ("content-type", "application/json")]
-        if key is not None:
-            headers.append(("idempotency-key", key))
-        return await call(self.app, method, path, headers, b"" if body is None else json.dumps(body).encode())
-
-    async def plan(self, **wanted: Any) -> Any:
-        """Return what the dry run says."""
-        answer = await self.ask("POST", "/replay", wanted)
-        assert answer.status == 200, answer.body
-        return answer.json
-
-    async def order(self, plan: str, key: str | None = None) -> Answer:
-        """Execute a plan."""
-        return await self.ask("POST", "/replay", {"plan": plan, "reason": "the cause is repaired"}, key=key)
-
-    async def step(self, limit: int = 500) -> int:
-        """Do what a tick does for jobs."""
-        return await self._function._orders.step(self._recovery, limit)
-
-    async def job(self, job_id: str) -> Any:
-        """Return the state of a job."""
-        return (await self.ask("GET", f"/jobs/{job_id}")).json
-
-
-@pytest.fixture
-async def site(database_url: str, broker: str, recovery: Recovery) -> AsyncIterator[Site]:
-    """The role with its own pool, and dead letters of the test alone."""
-    settings = Settings(_env_file=None, database_url=SecretStr(database_url), kafka_bootstrap_servers=broker)
-    opened = Site(settings, recovery)
-    yield opened
-    await opened.app.close()
-
-
-@pytest.fixture
-async def rejected(recovery: Recovery) -> list[UUID]:
-    """Five events in quarantine."""
-    ids = [uuid4() for _ in range(5)]
-    await recovery.record([letter(each, failure(each, n, FailureClass.REJECTED)) for n, each in enumerate(ids)])
-    return ids
+from tests.integration.roles.site import Site
 
 
 def statuses(database_url: str) -> list[str]:

@@ -51,6 +51,7 @@ async def call(
 
 
 def _scope(method: str, path: str, headers: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    path, _, query = path.partition("?")
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -59,7 +60,7 @@ def _scope(method: str, path: str, headers: Sequence[tuple[str, str]]) -> dict[s
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
         "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
         "client": ("127.0.0.1", 1),
