@@ -1,22 +1,17 @@
-"""Where topics begin and end, and how far groups have committed; asked of the broker without joining a group."""
+"""Where topics begin and end, and how far groups have committed, as ranges of records."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
-
+from signal_pipeline.broker.offsets import OffsetReader
 from signal_pipeline.errors import DependencyUnavailable
 from signal_pipeline.settings import Settings
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
 __all__ = ["KafkaOffsets", "Range", "unread"]
 
-_TIMEOUT_SECONDS: Final = 10.0
-_FIRST_ANSWER_SECONDS: Final = 5.0  # a broker that is up answers within milliseconds
+_GROUP: Final = "signal-pipeline-commands"  # the client wants a name, though it neither joins nor commits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,53 +39,41 @@ class KafkaOffsets:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._servers = settings.kafka_bootstrap_servers
-        self._admin = AdminClient({"bootstrap.servers": self._servers, "log_level": 0})
+        self._settings = settings
+        self._readers: dict[str, OffsetReader] = {}
 
     def topics(self) -> dict[str, int]:
         """Return every topic with its number of partitions."""
-        try:
-            found = self._admin.list_topics(timeout=_FIRST_ANSWER_SECONDS).topics
-        except KafkaException as exc:
-            raise self._unreachable(exc) from exc
-        return {name: len(topic.partitions) for name, topic in found.items()}
+        with _next_step_told():
+            return self._reader(_GROUP).topics()
 
     def ranges(self, topic: str) -> dict[int, Range]:
         """Return what the broker holds of each partition; `LookupError` when there is no such topic."""
-        partitions = self._partitions(topic)
-        begins = self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-        ends = self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        return {number: Range(begin=begins[number], end=ends[number]) for number in begins}
+        reader = self._reader(_GROUP)
+        numbers = self._partitions(topic)
+        with _next_step_told():
+            held = {number: reader.held(topic, number) for number in numbers}
+        return {number: Range(begin=begin, end=end) for number, (begin, end) in held.items()}
 
     def committed(self, group: str, topic: str) -> dict[int, int | None]:
         """Return the committed offset of each partition; None where the group has committed nothing."""
-        partitions = self._partitions(topic)
-        request = [ConsumerGroupTopicPartitions(group, partitions)]
-        answer = self._admin.list_consumer_group_offsets(request, request_timeout=_TIMEOUT_SECONDS)
-        found = {each.partition: each.offset for each in self._result(answer[group]).topic_partitions}
-        return {each.partition: _offset_or_none(found.get(each.partition)) for each in partitions}
+        numbers = self._partitions(topic)
+        with _next_step_told():
+            found = self._reader(group).committed((topic, number) for number in numbers)
+        return {number: found[topic, number] for number in numbers}
 
-    def _partitions(self, topic: str) -> list[TopicPartition]:
+    def _partitions(self, topic: str) -> range:
         count = self.topics().get(topic)
         if not count:
-            raise LookupError(f"there is no topic {topic} at {self._servers}; create the topics with: make up")
-        return [TopicPartition(topic, number) for number in range(count)]
+            servers = self._settings.kafka_bootstrap_servers
+            raise LookupError(f"there is no topic {topic} at {servers}; create the topics with: make up")
+        return range(count)
 
-    def _offsets(self, partitions: list[TopicPartition], wanted: OffsetSpec) -> dict[int, int]:
-        answers: Mapping[TopicPartition, Future[Any]] = self._admin.list_offsets(
-            dict.fromkeys(partitions, wanted), request_timeout=_TIMEOUT_SECONDS
-        )
-        return {each.partition: self._result(future).offset for each, future in answers.items()}
-
-    def _result(self, future: "Future[Any]") -> Any:
-        try:
-            return future.result(timeout=_TIMEOUT_SECONDS)
-        except (KafkaException, TimeoutError) as exc:
-            raise self._unreachable(exc) from exc
-
-    def _unreachable(self, cause: KafkaException | TimeoutError) -> DependencyUnavailable:
-        said = cause.args[0].str() if isinstance(cause, KafkaException) else "no answer in time"
-        return DependencyUnavailable(f"Kafka at {self._servers}: {said}; start the pipeline with: make up")
+    def _reader(self, group: str) -> OffsetReader:
+        """Return the reader of a group; each keeps its connections, because a command asks again and again."""
+        if group not in self._readers:
+            self._readers[group] = OffsetReader(self._settings, group=group)
+        return self._readers[group]
 
 
 def unread(ranges: Mapping[int, Range], committed: Mapping[int, int | None]) -> dict[int, Range]:
@@ -105,6 +88,9 @@ def unread(ranges: Mapping[int, Range], committed: Mapping[int, int | None]) -> 
     }
 
 
-def _offset_or_none(offset: int | None) -> int | None:
-    # The broker says -1001 where nothing is committed.
-    return offset if offset is not None and offset >= 0 else None
+@contextmanager
+def _next_step_told() -> Iterator[None]:
+    try:
+        yield
+    except DependencyUnavailable as exc:
+        raise DependencyUnavailable(f"{exc}; start the pipeline with: make up") from exc
