@@ -1,17 +1,12 @@
 """The command line: starts the parts of the product and asks about them."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from pydantic import ValidationError
 
-from signal_pipeline.errors import PipelineError
-from signal_pipeline.observability.logs import configure_logs
-from signal_pipeline.settings import Settings, load_settings
+from signal_pipeline.commands import dlq_cli
+from signal_pipeline.commands.running import command_settings
 from signal_pipeline.topology import role_named
 
 __all__ = ["app"]
@@ -19,26 +14,7 @@ __all__ = ["app"]
 _SQL: Final = Path("sql")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-
-
-@contextmanager
-def _settings(role: str) -> Iterator[Settings]:
-    """Lend the settings; turn an expected fault into one line on standard error and exit code 1."""
-    try:
-        settings = load_settings()
-        configure_logs(role=role, level=settings.log_level)
-        yield settings
-    except ValidationError as exc:
-        lines = [f"{'.'.join(map(str, error['loc'])).upper() or 'settings'}: {error['msg']}" for error in exc.errors()]
-        raise _stopped("\n".join(lines)) from None
-    except (PipelineError, LookupError, OSError) as exc:
-        raise _stopped(str(exc)) from exc
-
-
-def _stopped(message: str) -> typer.Exit:
-    print(f"signal-pipeline: {message}", file=sys.stderr)  # noqa: T201 - the answer of a command
-    return typer.Exit(1)
-
+app.add_typer(dlq_cli.app, name="dlq")
 
 Role = Annotated[str, typer.Argument(help="emit, process-signal, detect-anomaly, replay-dlq, confirm-outbox or auth")]
 
@@ -49,7 +25,7 @@ def serve(role: Role) -> None:
     from signal_pipeline.roles.application import application  # noqa: PLC0415 - each command imports only its part
     from signal_pipeline.serving.server import serve as serve_function  # noqa: PLC0415
 
-    with _settings(role) as settings:
+    with command_settings(role) as settings:
         serve_function(role_named(role), application(role), settings)
 
 
@@ -58,7 +34,7 @@ def trigger(role: Role) -> None:
     """Run the trigger of a function: triggers/<role>.yaml."""
     from signal_pipeline.trigger.main import run  # noqa: PLC0415
 
-    with _settings(f"{role}-trigger") as settings:
+    with command_settings(f"{role}-trigger") as settings:
         raise typer.Exit(run(role_named(role).name, settings))
 
 
@@ -67,7 +43,7 @@ def migrate() -> None:
     """Bring the database schema up to date."""
     from signal_pipeline.store.migrator import migrate as apply_migrations  # noqa: PLC0415
 
-    with _settings("migrate") as settings:
+    with command_settings("migrate") as settings:
         applied = apply_migrations(settings.database_url.get_secret_value(), _SQL)
         typer.echo("\n".join(f"applied {name}" for name in applied) or "the schema is up to date")
 
@@ -77,7 +53,7 @@ def topics() -> None:
     """Create the Kafka topics and correct their settings."""
     from signal_pipeline.broker.admin import apply_topics  # noqa: PLC0415
 
-    with _settings("topics") as settings:
+    with command_settings("topics") as settings:
         changes = apply_topics(settings)
         done = {"created": changes.created, "grown": changes.grown, "altered": changes.altered}
         lines = [f"{change} {name}" for change, names in done.items() for name in names]
@@ -89,7 +65,7 @@ def connector() -> None:
     """Apply the Debezium connector, wait until it runs, show it."""
     from signal_pipeline.commands.connector_table import show_connector  # noqa: PLC0415
 
-    with _settings("connector") as settings:
+    with command_settings("connector") as settings:
         show_connector(settings)
 
 
@@ -102,7 +78,7 @@ def load(
     """Send signals of a source of their own and check what becomes of them."""
     from signal_pipeline.commands.load import LoadPlan, run_load  # noqa: PLC0415
 
-    with _settings("load") as settings:
+    with command_settings("load") as settings:
         if not run_load(settings, LoadPlan(count=count, batch=batch, rate=rate)):
             raise typer.Exit(1)
 
@@ -120,7 +96,7 @@ def emit(
     """Send an event and print its id."""
     from signal_pipeline.commands.emit_events import Message, emit_events  # noqa: PLC0415
 
-    with _settings("emit-client") as settings:
+    with command_settings("emit-client") as settings:
         message = Message(type=kind, source=source, user=user, data=data, event_id=event_id, mode=mode)
         emit_events(settings, message, count=count)
 
@@ -130,7 +106,7 @@ def verify() -> None:
     """Audit that every event is stored or dead-lettered; name what is missing."""
     from signal_pipeline.commands.verify import run_verify  # noqa: PLC0415
 
-    with _settings("verify") as settings:
+    with command_settings("verify") as settings:
         if not run_verify(settings):
             raise typer.Exit(1)
 
@@ -140,7 +116,7 @@ def figures() -> None:
     """Show the pipeline in a handful of numbers: rate, lag, dead letters, outbox."""
     from signal_pipeline.commands.pipeline_figures import show_figures  # noqa: PLC0415
 
-    with _settings("figures") as settings:
+    with command_settings("figures") as settings:
         show_figures(settings)
 
 
@@ -149,7 +125,7 @@ def db_stats() -> None:
     """Show rows, sizes and index use of the tables."""
     from signal_pipeline.commands.database_tables import show_database  # noqa: PLC0415
 
-    with _settings("db-stats") as settings:
+    with command_settings("db-stats") as settings:
         show_database(settings)
 
 
@@ -158,7 +134,7 @@ def outbox_status() -> None:
     """Show what waits in the outbox, and the replication slot."""
     from signal_pipeline.commands.database_tables import show_outbox  # noqa: PLC0415
 
-    with _settings("outbox-status") as settings:
+    with command_settings("outbox-status") as settings:
         show_outbox(settings)
 
 
@@ -167,7 +143,7 @@ def kafka_topics() -> None:
     """Show partitions, offsets and the lag of each group."""
     from signal_pipeline.commands.kafka_tables import show_topics  # noqa: PLC0415
 
-    with _settings("kafka-topics") as settings:
+    with command_settings("kafka-topics") as settings:
         show_topics(settings)
 
 
@@ -176,7 +152,7 @@ def dlq_status() -> None:
     """Show dead letters not read yet, and the recorded ones."""
     from signal_pipeline.commands.dead_letter_tables import show_status  # noqa: PLC0415
 
-    with _settings("dlq-status") as settings:
+    with command_settings("dlq-status") as settings:
         show_status(settings)
 
 
@@ -185,7 +161,7 @@ def dlq_stats() -> None:
     """Show the recovery statistics of replay-dlq."""
     from signal_pipeline.commands.dead_letter_tables import show_statistics  # noqa: PLC0415
 
-    with _settings("dlq-stats") as settings:
+    with command_settings("dlq-stats") as settings:
         show_statistics(settings)
 
 
@@ -194,5 +170,5 @@ def dlq_metrics() -> None:
     """Show the metrics of the recovery as they are now."""
     from signal_pipeline.commands.dead_letter_tables import show_metrics  # noqa: PLC0415
 
-    with _settings("dlq-metrics") as settings:
+    with command_settings("dlq-metrics") as settings:
         show_metrics(settings)

@@ -1,7 +1,6 @@
 """`dlq-status`, `dlq-stats` and `dlq-metrics`: dead letters in Kafka, in the table, and as replay-dlq tells of them."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -11,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from signal_pipeline.commands.database import rows_of
 from signal_pipeline.commands.http_read import read_json, read_text
 from signal_pipeline.commands.kafka_offsets import KafkaOffsets, unread
-from signal_pipeline.commands.screen import OUT, Cell, cell, duration, show_table
+from signal_pipeline.commands.screen import OUT, Cell, cell, duration, instant, show_table
 from signal_pipeline.settings import Settings
 from signal_pipeline.topology import DEAD_LETTERS, QUARANTINE
 
@@ -86,11 +85,6 @@ def _statistics_rows(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[Cell, ...
             row["code"],
             row["letters"],
             row["most_attempts"],
-            _instant(row["oldest_failure_at"]),
-            _instant(row["next_attempt_at"]),
+            instant(row["oldest_failure_at"]),
+            instant(row["next_attempt_at"]),
         )
-
-
-def _instant(value: datetime | str | None) -> datetime | None:
-    # Over HTTP a time is text, out of the table it is none.
-    return datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -15,11 +15,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-__all__ = ["OUT", "Advance", "Cell", "cell", "duration", "progress", "show_table", "size"]
+__all__ = ["OUT", "Advance", "Cell", "cell", "duration", "instant", "progress", "show_table", "size"]
 
 _FILE_COLUMNS: Final = 240  # a file has no width: tables are not folded in it
-OUT: Final = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _FILE_COLUMNS)
-_ERR: Final = Console(stderr=True, highlight=False, soft_wrap=True)
+OUT: Final = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else _FILE_COLUMNS)
+_ERR: Final = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 _PLAIN_SECONDS: Final = 5.0
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 _STEP: Final = 1024
@@ -62,6 +62,11 @@ def cell(value: Cell) -> str:
     if isinstance(value, float):
         return f"{value:,.2f}"
     return f"{value:,}" if isinstance(value, int) else value
+
+
+def instant(value: datetime | str | None) -> datetime | None:
+    """Return a time that comes out of a table, or as RFC 3339 text over HTTP."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def size(number: int | None) -> str | None:
