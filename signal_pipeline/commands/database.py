@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import Connection
-from psycopg.errors import UndefinedObject, UndefinedTable
+from psycopg.errors import UndefinedFunction, UndefinedObject, UndefinedTable
 from psycopg.rows import TupleRow, class_row, dict_row
 
 from signal_pipeline.errors import ConfigurationError, DependencyUnavailable
@@ -39,7 +39,7 @@ def connected(settings: Settings, *, name: str) -> Iterator[Connection[TupleRow]
             url, autocommit=True, connect_timeout=_CONNECT_SECONDS, application_name=f"signal-pipeline {name}"
         ) as connection:
             yield connection
-    except (UndefinedTable, UndefinedObject) as exc:
+    except (UndefinedTable, UndefinedFunction, UndefinedObject) as exc:
         raise ConfigurationError("the database has no schema of ours; apply it with: make up") from exc
     except psycopg.OperationalError as exc:
         if exc.sqlstate is not None:

@@ -9,9 +9,11 @@ The order matters. The offsets are taken first: what lies before them was stored
 holds of dead letters is taken next, so that one which is recorded meanwhile is found in the table.
 """
 
+import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from typing import Final
 
 from signal_pipeline.commands.database import connected
@@ -19,10 +21,11 @@ from signal_pipeline.commands.kafka_offsets import KafkaOffsets, Range, unread
 from signal_pipeline.commands.kafka_reader import read_ranges
 from signal_pipeline.commands.screen import OUT, progress, show_table
 from signal_pipeline.commands.verify_claims import claim_of, letter_keys, name_of
-from signal_pipeline.commands.verify_figures import AuditFigures, figure_rows, violations
+from signal_pipeline.commands.verify_figures import AuditFigures, Violation, figure_rows, violations
 from signal_pipeline.commands.verify_outbox import audit_outbox
 from signal_pipeline.commands.verify_store import NAMED, Accounted, AuditStore
 from signal_pipeline.settings import Settings
+from signal_pipeline.store.audit_runs import record_audit_run
 from signal_pipeline.topology import DEAD_LETTERS, QUARANTINE, SIGNAL_EVENTS
 
 __all__ = ["audit", "run_verify"]
@@ -32,14 +35,16 @@ _LOOKUPS_AHEAD: Final = 2  # the database looks up one batch while the next is d
 
 
 def run_verify(settings: Settings) -> bool:
-    """Audit, print the counts and name what is missing; true when nothing is.
+    """Audit, record the result, print the counts and name what is missing; true when nothing is.
 
     Raises:
-        PipelineError: Kafka or PostgreSQL does not answer: nothing is known.
+        PipelineError: Kafka or PostgreSQL does not answer: nothing is known, and nothing is recorded.
     """
+    began = time.monotonic()
     figures = audit(settings)
-    show_table("Audit", ("what", "count"), figure_rows(figures))
     found = violations(figures)
+    _record(settings, figures, found, took=timedelta(seconds=time.monotonic() - began))
+    show_table("Audit", ("what", "count"), figure_rows(figures))
     for violation in found:
         OUT.print(f"{violation.count:,} {violation.what}:", style="red", markup=False)
         for name in violation.names:
@@ -49,6 +54,17 @@ def run_verify(settings: Settings) -> bool:
     if not found:
         OUT.print("every event is accounted for")
     return not found
+
+
+def _record(settings: Settings, figures: AuditFigures, found: list[Violation], *, took: timedelta) -> None:
+    with connected(settings, name="verify") as connection:
+        record_audit_run(
+            connection,
+            took=took,
+            audited=figures.audited,
+            missing=figures.missing,
+            violations={violation.kind: violation.count for violation in found},
+        )
 
 
 def audit(settings: Settings) -> AuditFigures:

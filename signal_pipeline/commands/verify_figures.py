@@ -21,6 +21,16 @@ _PLACES: Final = (
     ("in the quarantine topic alone", "quarantine"),
     ("purged by age", "purged"),
 )
+# Each kind of breach, under its name in the record of audits, in the words that follow a number.
+_BREACHES: Final = {
+    "missing_events": "events are neither stored nor dead-lettered",
+    "anomalies_without_outbox_row": "anomalies have no outbox row",
+    "anomalies_with_several_outbox_rows": "anomalies have several outbox rows",
+    "outbox_rows_without_anomaly": "outbox rows have no anomaly",
+    "outbox_rows_without_event": "outbox rows have no event on anomaly-events",
+    "anomaly_events_without_outbox_row": "events on anomaly-events have no outbox row",
+    "anomaly_events_without_uuid": "events on anomaly-events have an id that is no UUID",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,17 +59,24 @@ class AuditFigures:
     unpublished: UnpublishedCounts
     foreign_events: int
 
+    @property
+    def audited(self) -> int:
+        """Records of signal-events that were looked for."""
+        return self.places.total() + self.missing
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Violation:
     """Something that must not be.
 
     Attributes:
+        kind: Its name in the record of audits.
         what: What, in plain words.
         count: How many there are.
         names: Some of them.
     """
 
+    kind: str
     what: str
     count: int
     names: Sequence[str]
@@ -68,7 +85,7 @@ class Violation:
 def figure_rows(figures: AuditFigures) -> list[tuple[str, int]]:
     """Return the counts as the rows of a table."""
     return [
-        ("events on signal-events", figures.places.total() + figures.missing),
+        ("events on signal-events", figures.audited),
         *((f"  {label}", figures.places[place]) for label, place in _PLACES),
         ("  missing", figures.missing),
         ("events not processed yet, left out", figures.beyond),
@@ -86,25 +103,24 @@ def figure_rows(figures: AuditFigures) -> list[tuple[str, int]]:
 
 def violations(figures: AuditFigures) -> list[Violation]:
     """Return what must not be; nothing when the audit passed."""
-    anomalies, outbox = figures.anomalies, figures.outbox
-    found = (
-        ("events are neither stored nor dead-lettered", figures.missing, figures.missing_names),
-        ("anomalies have no outbox row", anomalies.without_event, _ids("anomaly", anomalies.without_event_ids)),
-        ("anomalies have several outbox rows", anomalies.with_several, _ids("anomaly", anomalies.with_several_ids)),
-        ("outbox rows have no anomaly", outbox.orphans, _ids("outbox row", outbox.orphan_ids)),
-        (
-            "outbox rows have no event on anomaly-events",
+    anomalies, outbox, published = figures.anomalies, figures.outbox, figures.published
+    found: dict[str, tuple[int, Sequence[str]]] = {
+        "missing_events": (figures.missing, figures.missing_names),
+        "anomalies_without_outbox_row": (anomalies.without_event, _ids("anomaly", anomalies.without_event_ids)),
+        "anomalies_with_several_outbox_rows": (anomalies.with_several, _ids("anomaly", anomalies.with_several_ids)),
+        "outbox_rows_without_anomaly": (outbox.orphans, _ids("outbox row", outbox.orphan_ids)),
+        "outbox_rows_without_event": (
             figures.unpublished.missing,
             _ids("outbox row", figures.unpublished.missing_ids),
         ),
-        (
-            "events on anomaly-events have no outbox row",
-            figures.published.unknown,
-            _ids("event", figures.published.unknown_ids),
-        ),
-        ("events on anomaly-events have an id that is no UUID", figures.foreign_events, ()),
-    )
-    return [Violation(what=what, count=count, names=names) for what, count, names in found if count]
+        "anomaly_events_without_outbox_row": (published.unknown, _ids("event", published.unknown_ids)),
+        "anomaly_events_without_uuid": (figures.foreign_events, ()),
+    }
+    return [
+        Violation(kind=kind, what=_BREACHES[kind], count=count, names=names)
+        for kind, (count, names) in found.items()
+        if count
+    ]
 
 
 def _ids(kind: str, ids: Iterable[object]) -> list[str]:

@@ -4,6 +4,8 @@ A role has one metrics page. Its function serves the page and appends its trigge
 processes never declare the same name: the trigger's process metrics carry the prefix `trigger_`.
 """
 
+import math
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -18,6 +20,7 @@ from signal_pipeline import __version__
 from signal_pipeline.domain.failures import FailureClass
 
 __all__ = [
+    "AuditMetrics",
     "AuthMetrics",
     "ConfirmMetrics",
     "DetectMetrics",
@@ -184,6 +187,33 @@ class ReplayMetrics:
             "dlq_queue_size", "Unread dead letters plus recorded ones without an outcome.", registry=registry
         )
         self.retry_attempts = Counter("dlq_retry_attempts_total", "Replays attempted.", registry=registry)
+        self.last_audit = AuditMetrics(registry)
+
+
+class AuditMetrics:
+    """The last audit that was recorded; not a number before the first, which is neither zero nor a failure."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.finished_at = Gauge(
+            "audit_last_run_timestamp_seconds",
+            "When the last audit ended, in seconds since 1970; NaN before the first.",
+            registry=registry,
+        )
+        self.ok = Gauge(
+            "audit_last_run_ok",
+            "1 when the last audit found everything in order, else 0; NaN before the first.",
+            registry=registry,
+        )
+        self.missing = Gauge(
+            "audit_missing_events",
+            "Events that the last audit found neither stored nor dead-lettered; NaN before the first.",
+            registry=registry,
+        )
+        self.audited = Gauge(
+            "audit_events", "Events that the last audit looked for; NaN before the first.", registry=registry
+        )
+        for gauge in (self.finished_at, self.ok, self.missing, self.audited):
+            gauge.set(math.nan)
 
 
 class AuthMetrics:

@@ -26,7 +26,7 @@ from signal_pipeline.errors import ConfigurationError, DependencyUnavailable, In
 from signal_pipeline.events.dead_letter import DeadLetter, letter_of
 from signal_pipeline.events.dead_letter_metadata import uuid_or_none
 from signal_pipeline.events.envelope import CloudEvent
-from signal_pipeline.observability.metrics import ReplayMetrics
+from signal_pipeline.observability.metrics import AuditMetrics, ReplayMetrics
 from signal_pipeline.roles.database import DatabaseFunction
 from signal_pipeline.roles.dead_letter_listing import next_cursor, parse_listing
 from signal_pipeline.roles.dead_letter_preview import PREVIEW_BYTES, shown
@@ -35,6 +35,7 @@ from signal_pipeline.roles.replay_orders import ReplayOrders, authorized
 from signal_pipeline.security.tokens import Tokens
 from signal_pipeline.serving.answers import json_response
 from signal_pipeline.settings import Settings
+from signal_pipeline.store.audit_runs import AuditRun, last_audit_run
 from signal_pipeline.store.dead_letter_views import dead_letter_stats, find_dead_letter, list_dead_letters
 from signal_pipeline.store.dead_letters import unresolved_count
 from signal_pipeline.topology import DEAD_LETTERS, SIGNAL_EVENTS
@@ -142,10 +143,14 @@ class ReplayDlq(DatabaseFunction):
         return json_response(shown(row))
 
     async def _measure(self) -> int:
-        """Set and return the depth of the queue: dead letters not read yet, and recorded ones without an outcome."""
+        """Set and return the depth of the queue: dead letters not read yet, and recorded ones without an outcome.
+
+        The last audit is shown along with it.
+        """
         unread = await asyncio.to_thread(self._opened().lag.total, DEAD_LETTERS)
         size = unread + await unresolved_count(self.pool)
         self._metrics.queue_size.set(size)
+        _show_audit(self._metrics.last_audit, await last_audit_run(self.pool))
         return size
 
     def _opened(self) -> _Clients:
@@ -159,6 +164,15 @@ def _decoded(event: CloudEvent, now: datetime) -> DeadLetter | Failure:
         return letter_of(event, now=now)
     except InvalidEvent as exc:
         return exc.failure
+
+
+def _show_audit(metrics: AuditMetrics, run: AuditRun | None) -> None:
+    if run is None:
+        return
+    metrics.finished_at.set(run.finished_at.timestamp())
+    metrics.ok.set(run.ok)
+    metrics.missing.set(run.missing)
+    metrics.audited.set(run.audited)
 
 
 def _schedule(settings: Settings) -> ReplaySchedule:

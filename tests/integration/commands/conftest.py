@@ -86,7 +86,7 @@ class World:
             self.commit(group)
         self.run(
             "TRUNCATE signals, superseded_signals, anomalies, outbox_events, dead_letters, debezium_heartbeat, "
-            "purge_marks"
+            "purge_marks, audit_runs"
         )
 
     def commit(self, group: str) -> None:

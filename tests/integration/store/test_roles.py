@@ -23,6 +23,7 @@ EVENT = "INSERT INTO outbox_events (aggregateid, subject, payload) VALUES ('a', 
 STAMP = "UPDATE outbox_events SET processed_at = now() WHERE id = gen_random_uuid() AND processed_at IS NULL"
 USER = "INSERT INTO users (username, password_hash) VALUES ('u', '$argon2id$x')"
 JOB = "INSERT INTO replay_jobs (plan, filter, requested_by, total) VALUES ('p', '{}', 'me', 0)"
+AUDIT = "SELECT record_audit_run(interval '1 second', 1, 0, '{}')"
 BEAT = "INSERT INTO debezium_heartbeat DEFAULT VALUES"
 CREATE = "CREATE TABLE public.mine (id int)"
 
@@ -34,6 +35,7 @@ MAY = {
         JOB,
         "UPDATE dead_letters SET status = 'resolved'",
         "SELECT id FROM signals",
+        "SELECT ok FROM audit_runs",
     ],
     "pipeline_auth": [USER, "DELETE FROM refresh_tokens", "SELECT * FROM api_keys"],
     "pipeline_reader": [
@@ -41,6 +43,7 @@ MAY = {
         "SELECT * FROM outbox_lag_stats",
         "SELECT * FROM gin_pending_stats",
         "SELECT * FROM slot_lag_stats",
+        AUDIT,
     ],
     "pipeline_maintainer": [
         "SELECT purge_signals(now(), 1)",
@@ -79,6 +82,7 @@ MAY_NOT = {
         "DELETE FROM dead_letters",
         "SELECT payload FROM signals",
         SIGNAL,
+        AUDIT,
         "SELECT * FROM users",
         CREATE,
     ],
@@ -90,6 +94,7 @@ MAY_NOT = {
         SIGNAL,
         "DELETE FROM anomalies",
         "SELECT clean_gin_pending()",
+        "DELETE FROM audit_runs",
         CREATE,
     ],
     "pipeline_maintainer": ["SELECT * FROM signals", "DELETE FROM signals", "SELECT mark_purged('signals', now())"],

@@ -151,17 +151,38 @@ def test_a_clean_audit_has_no_violations() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "what"),
+    ("changes", "kind", "what"),
     [
-        ({"missing": 1}, "events are neither stored nor dead-lettered"),
-        ({"anomalies": replace(CLEAN.anomalies, without_event=1)}, "anomalies have no outbox row"),
-        ({"anomalies": replace(CLEAN.anomalies, with_several=1)}, "anomalies have several outbox rows"),
-        ({"outbox": replace(CLEAN.outbox, orphans=1)}, "outbox rows have no anomaly"),
-        ({"unpublished": replace(CLEAN.unpublished, missing=1)}, "outbox rows have no event on anomaly-events"),
-        ({"published": replace(CLEAN.published, unknown=1)}, "events on anomaly-events have no outbox row"),
-        ({"foreign_events": 1}, "events on anomaly-events have an id that is no UUID"),
+        ({"missing": 1}, "missing_events", "events are neither stored nor dead-lettered"),
+        (
+            {"anomalies": replace(CLEAN.anomalies, without_event=1)},
+            "anomalies_without_outbox_row",
+            "anomalies have no outbox row",
+        ),
+        (
+            {"anomalies": replace(CLEAN.anomalies, with_several=1)},
+            "anomalies_with_several_outbox_rows",
+            "anomalies have several outbox rows",
+        ),
+        ({"outbox": replace(CLEAN.outbox, orphans=1)}, "outbox_rows_without_anomaly", "outbox rows have no anomaly"),
+        (
+            {"unpublished": replace(CLEAN.unpublished, missing=1)},
+            "outbox_rows_without_event",
+            "outbox rows have no event on anomaly-events",
+        ),
+        (
+            {"published": replace(CLEAN.published, unknown=1)},
+            "anomaly_events_without_outbox_row",
+            "events on anomaly-events have no outbox row",
+        ),
+        (
+            {"foreign_events": 1},
+            "anomaly_events_without_uuid",
+            "events on anomaly-events have an id that is no UUID",
+        ),
     ],
 )
-def test_each_breach_is_a_violation(changes: dict[str, Any], what: str) -> None:
-    """One of anything that must not be is enough."""
-    assert [(found.what, found.count) for found in violations(replace(CLEAN, **changes))] == [(what, 1)]
+def test_each_breach_is_a_violation(changes: dict[str, Any], kind: str, what: str) -> None:
+    """One of anything that must not be is enough; it has words for a person and a name for the record."""
+    found = violations(replace(CLEAN, **changes))
+    assert [(each.kind, each.what, each.count) for each in found] == [(kind, what, 1)]
