@@ -47,12 +47,13 @@ def dead_letter_id(text: str) -> UUID:
 
 def replay(client: DlqClient, plan: str, *, reason: str | None, key: str | None, as_json: bool) -> int:
     """Order a replay, show its progress until it ends, and return the exit code."""
-    job_id = order(client, plan, reason=reason, key=key)
+    job_id = None
     try:
+        job_id = order(client, plan, reason=reason, key=key)
+        _tell(f"job {job_id} is ordered; Ctrl-C ends the watching, not the job")
         job = follow(client, job_id)
     except KeyboardInterrupt:
-        _tell(f"the job goes on; look at it with: signal-pipeline dlq jobs {job_id}")
-        _tell(f"stop it with: signal-pipeline dlq jobs {job_id} cancel")
+        _tell(_left(job_id))
         return _INTERRUPTED
     show_json(job) if as_json else show_job(job)
     return 0 if job["status"] == "completed" else 1
@@ -108,5 +109,12 @@ def _has_ended(job: dict[str, Any], advance: Advance) -> bool:
     return job["status"] not in _ACTIVE
 
 
+def _left(job_id: UUID | None) -> str:
+    if job_id is None:
+        return "an order that has arrived goes on; look for it with: signal-pipeline dlq jobs"
+    look = f"signal-pipeline dlq jobs {job_id}"
+    return f"the job goes on; look at it with: {look}\nstop it with: {look} cancel"
+
+
 def _tell(line: str) -> None:
-    print(line, file=sys.stderr)  # noqa: T201 - standard output holds the job
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - standard output holds the job
