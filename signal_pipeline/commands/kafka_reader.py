@@ -54,7 +54,7 @@ def _batches(consumer: Consumer, topic: str, wanted: dict[int, Range]) -> Iterat
             number, offset, is_record = _place(message)
             end = open_ends.get(number, 0)
             if is_record and offset < end:
-                batch.append(_record(message))
+                batch.append(_record(message, topic, number, offset))
             if number in open_ends and offset + is_record >= end:
                 del open_ends[number]
                 consumer.pause([TopicPartition(topic, number)])
@@ -74,11 +74,11 @@ def _place(message: Message) -> tuple[int, int, bool]:
     return -1 if partition is None else partition, -1 if offset is None else offset, error is None
 
 
-def _record(message: Message) -> KafkaRecord:
+def _record(message: Message, topic: str, partition: int, offset: int) -> KafkaRecord:
     return KafkaRecord(
-        topic=message.topic() or "",
-        partition=message.partition() or 0,
-        offset=message.offset() or 0,
+        topic=topic,
+        partition=partition,
+        offset=offset,
         timestamp_ms=message.timestamp()[1],
         key=message.key(),
         value=message.value(),
