@@ -18,6 +18,7 @@ from signal_pipeline.serving.body import read_body
 from signal_pipeline.serving.boundary import UNEXPECTED, Boundary
 from signal_pipeline.serving.function import Function
 from signal_pipeline.serving.metrics_page import MetricsPage
+from signal_pipeline.serving.openapi import DOCUMENTED, openapi_document
 
 __all__ = ["FunctionApp"]
 
@@ -88,6 +89,7 @@ class FunctionApp:
             *(Route(path, self._health) for path in _HEALTH_PATHS),
             *(Route(path, self._ready) for path in _READY_PATHS),
             Route("/metrics", self._metrics),
+            *([Route("/openapi.json", self._openapi)] if self._function.name in DOCUMENTED else ()),
         ]
 
     async def _receive(self, request: Request) -> Response:
@@ -118,6 +120,9 @@ class FunctionApp:
     async def _metrics(self, _: Request) -> Response:
         page = await asyncio.to_thread(self._page.render)
         return Response(page, media_type=MetricsPage.content_type)
+
+    async def _openapi(self, _: Request) -> Response:
+        return Response(openapi_document(self._function.name), media_type="application/json")
 
 
 async def _http_error(_: Request, exc: Exception) -> Response:

@@ -1,0 +1,40 @@
+"""The OpenAPI documents of the roles that people and programs call; a role that takes events alone has none.
+
+`docs/openapi/<role>.yaml` is written by hand and completed by `service.yaml`, what every role answers.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+import yaml
+
+from signal_pipeline.errors import ConfigurationError
+
+__all__ = ["DOCUMENTED", "openapi_document"]
+
+DOCUMENTED: Final = frozenset({"emit", "auth", "replay-dlq"})
+_FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "openapi"
+
+
+@cache
+def openapi_document(role: str) -> bytes:
+    """Return the whole document of a role as JSON; `ConfigurationError` when a file of it is not there."""
+    document, service = _read(role), _read("service")
+    components, shared = document["components"], service["components"]
+    whole = {
+        **document,
+        "paths": {**document["paths"], **service["paths"]},
+        "components": {kind: {**shared.get(kind, {}), **components.get(kind, {})} for kind in {*shared, *components}},
+    }
+    return orjson.dumps(whole, option=orjson.OPT_SORT_KEYS)
+
+
+def _read(name: str) -> dict[str, Any]:
+    path = _FOLDER / f"{name}.yaml"
+    try:
+        document: dict[str, Any] = yaml.safe_load(path.read_text())
+    except OSError as exc:
+        raise ConfigurationError(f"{path.name} of the OpenAPI documents is not there") from exc
+    return document
