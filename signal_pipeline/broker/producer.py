@@ -124,8 +124,10 @@ class KafkaProducer:
         sent = 0
         for index, record in enumerate(records):
             refusal_or_none = await self._hand_over(record, partial(batch.report, index), deadline)
-            batch.outcomes[index] = refusal_or_none or batch.outcomes[index]
-            sent += refusal_or_none is None
+            if refusal_or_none is None:
+                sent += 1  # from here on the outcome belongs to the poll thread
+            else:
+                batch.outcomes[index] = refusal_or_none
         batch.expect(sent)
         await asyncio.wait([batch.done], timeout=max(deadline - time.monotonic(), 0))
         return batch.outcomes

@@ -26,6 +26,7 @@ from signal_pipeline.store.dead_letters import (
     DueDeadLetter,
     KnownFailures,
     digest,
+    mark_quarantined,
     mark_replayed,
     mark_resolved,
     record_dead_letters,
@@ -36,10 +37,11 @@ from signal_pipeline.store.pool import Pool
 from signal_pipeline.store.signals import signals_exist
 from signal_pipeline.topology import QUARANTINE
 
-__all__ = ["Recovery", "TickResult"]
+__all__ = ["Published", "Recovery", "TickResult"]
 
 # The group whose effect is a row: what it failed on needs no replay once the row is there.
 _ROW_WRITER: Final = "process-signal"
+_TOO_LARGE: Final = "message_too_large"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,13 +52,26 @@ class TickResult:
         taken: Dead letters that were due.
         replayed: Published again.
         resolved: Their effect existed.
-        failed: Not acknowledged by the broker: due again when their lease is over.
+        failed: Not acknowledged by the broker: due again when their lease is over, or in quarantine when too large.
     """
 
     taken: int = 0
     replayed: int = 0
     resolved: int = 0
     failed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Published:
+    """What became of records that were published again.
+
+    Attributes:
+        acknowledged: On their topic.
+        hopeless: Too large for their topic with the header that replay adds; no repetition helps.
+    """
+
+    acknowledged: Sequence[DueDeadLetter]
+    hopeless: Sequence[DueDeadLetter]
 
 
 class Recovery:
@@ -102,15 +117,16 @@ class Recovery:
         """Replay up to `limit` dead letters that are due; `PipelineError` when a dependency is down."""
         due = await take_due(self._pool, limit, datetime.now(UTC))
         existing = await self._with_effect(due)
-        await mark_resolved(self._pool, existing)
+        await mark_resolved(self._pool, [letter for letter in due if letter.dlq_id in existing])
         rest = [letter for letter in due if letter.dlq_id not in existing]
-        acknowledged = await self.publish(rest)
-        await mark_replayed(self._pool, [letter.dlq_id for letter in acknowledged])
+        published = await self.publish(rest)
+        await mark_replayed(self._pool, published.acknowledged)
+        await mark_quarantined(self._pool, published.hopeless)
         return TickResult(
             taken=len(due),
-            replayed=len(acknowledged),
+            replayed=len(published.acknowledged),
             resolved=len(existing),
-            failed=len(rest) - len(acknowledged),
+            failed=len(rest) - len(published.acknowledged),
         )
 
     async def _known(self, letters: Sequence[DeadLetter]) -> dict[UUID, KnownFailures]:
@@ -169,19 +185,21 @@ class Recovery:
         stored = await signals_exist(self._pool, list(rows.values())) if rows else set()
         return {dlq_id for dlq_id, signal_id in rows.items() if signal_id in stored}
 
-    async def publish(self, letters: Sequence[DueDeadLetter]) -> list[DueDeadLetter]:
-        """Publish records again where they came from and return those that the broker acknowledged."""
+    async def publish(self, letters: Sequence[DueDeadLetter]) -> Published:
+        """Publish records again where they came from; what is in neither part of the result may be tried again."""
         self._metrics.retry_attempts.inc(len(letters))
         outcomes = await self._producer.produce([_again(letter) for letter in letters])
         for outcome in outcomes:
             if outcome is not None:
                 self._metrics.failed.labels(outcome.code).inc()
-        acknowledged = [letter for letter, outcome in zip(letters, outcomes, strict=True) if outcome is None]
+        verdicts = list(zip(letters, outcomes, strict=True))
+        acknowledged = [letter for letter, outcome in verdicts if outcome is None]
+        hopeless = [letter for letter, outcome in verdicts if outcome is not None and outcome.code == _TOO_LARGE]
         now = datetime.now(UTC)
         for letter in acknowledged:
             self._metrics.recovery_latency.observe(max((now - letter.first_failed_at).total_seconds(), 0))
         self._metrics.replayed.inc(len(acknowledged))
-        return acknowledged
+        return Published(acknowledged=acknowledged, hopeless=hopeless)
 
 
 def _claims(letter: DeadLetter) -> list[UUID]:

@@ -94,11 +94,15 @@ class ReplayOrders:
             if job is None:
                 return 0
             letters = await job.next_letters(_filter(job.filter), topics=self._topics, limit=limit)
-            acknowledged = {letter.dlq_id for letter in await recovery.publish(letters)}
-            # The cursor may pass only what lies before the first record that was not acknowledged.
-            passed = list(takewhile(acknowledged.__contains__, (letter.dlq_id for letter in letters)))
-            await job.advance(passed, ended=not letters)
-            return len(passed)
+            published = await recovery.publish(letters)
+            acknowledged = {letter.dlq_id for letter in published.acknowledged}
+            done = acknowledged | {letter.dlq_id for letter in published.hopeless}
+            # The cursor may pass only what lies before the first record that may still be tried.
+            passed = list(takewhile(lambda letter: letter.dlq_id in done, letters))
+            replayed = [letter for letter in passed if letter.dlq_id in acknowledged]
+            cursor = passed[-1].dlq_id if passed else None
+            await job.advance(replayed, skipped=len(passed) - len(replayed), cursor=cursor, ended=not letters)
+            return len(replayed)
 
     async def _replay(self, request: Request) -> Response:
         claims = authorized(request, self._tokens)

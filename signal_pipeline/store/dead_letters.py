@@ -30,9 +30,9 @@ __all__ = [
     "Recorded",
     "digest",
     "due_dead_letter",
+    "mark_quarantined",
     "mark_replayed",
     "mark_resolved",
-    "quarantine",
     "record_dead_letters",
     "recorded_failures",
     "take_due",
@@ -171,19 +171,22 @@ async def take_due(pool: Pool, limit: int, now: datetime, *, lease: timedelta = 
         return [due_dead_letter(row) for row in await cursor.fetchall()]
 
 
-async def mark_replayed(pool: Pool, ids: Iterable[UUID]) -> int:
-    """Note that these were published again, after the broker's acknowledgement; return how many were scheduled."""
-    return await _settle(pool, ids, "replayed")
+async def mark_replayed(pool: Pool, letters: Iterable[DueDeadLetter]) -> int:
+    """Note that these were published again, after the broker's acknowledgement; return how many were noted.
+
+    One that has failed again since it was taken is due again, and stays so; the same holds for the other marks.
+    """
+    return await _settle(pool, letters, "replayed")
 
 
-async def mark_resolved(pool: Pool, ids: Iterable[UUID]) -> int:
-    """Note that the effect of these exists, so they need no replay; return how many were scheduled."""
-    return await _settle(pool, ids, "resolved")
+async def mark_resolved(pool: Pool, letters: Iterable[DueDeadLetter]) -> int:
+    """Note that the effect of these exists, so they need no replay; return how many were noted."""
+    return await _settle(pool, letters, "resolved")
 
 
-async def quarantine(pool: Pool, ids: Iterable[UUID]) -> int:
-    """Take these out of automatic replay for good; return how many were scheduled."""
-    return await _settle(pool, ids, "quarantined")
+async def mark_quarantined(pool: Pool, letters: Iterable[DueDeadLetter]) -> int:
+    """Take these out of automatic replay for good; return how many were noted."""
+    return await _settle(pool, letters, "quarantined")
 
 
 async def unresolved_count(pool: Pool) -> int:
@@ -194,9 +197,11 @@ async def unresolved_count(pool: Pool) -> int:
         return int(row[0]) if row else 0
 
 
-async def _settle(pool: Pool, ids: Iterable[UUID], status: str) -> int:
+async def _settle(pool: Pool, letters: Iterable[DueDeadLetter], status: str) -> int:
+    taken = list(letters)
+    columns = {"ids": [one.dlq_id for one in taken], "attempts": [one.attempts for one in taken], "status": status}
     async with pool.connection() as connection:
-        cursor = await connection.execute(query("settle_dead_letters"), {"ids": list(ids), "status": status})
+        cursor = await connection.execute(query("settle_dead_letters"), columns)
         return cursor.rowcount
 
 

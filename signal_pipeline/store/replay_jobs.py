@@ -139,14 +139,25 @@ class RunningJob:
         cursor = await self._connection.execute(query("job_letters"), parameters)
         return [due_dead_letter(row) for row in await cursor.fetchall()]
 
-    async def advance(self, replayed: Sequence[UUID], *, ended: bool) -> None:
-        """Note what the broker acknowledged, in the order in which it was given; end the job when it is done."""
-        await self._connection.execute(query("finish_job_letters"), {"ids": list(replayed)})
+    async def advance(
+        self, replayed: Sequence[DueDeadLetter], *, skipped: int, cursor: UUID | None, ended: bool
+    ) -> None:
+        """Note a step; end the job when it is done.
+
+        Args:
+            replayed: What the broker acknowledged.
+            skipped: How many can never be published again.
+            cursor: The last dead letter that is done with; None when none is.
+            ended: Whether there was nothing left to do.
+        """
+        columns = {"ids": [one.dlq_id for one in replayed], "attempts": [one.attempts for one in replayed]}
+        await self._connection.execute(query("finish_job_letters"), columns)
         parameters = {
             "job_id": self.job_id,
             "replayed": len(replayed),
-            "cursor": replayed[-1] if replayed else None,
-            "ended": ended or len(replayed) >= self._remaining,
+            "skipped": skipped,
+            "cursor": cursor,
+            "ended": ended or len(replayed) + skipped >= self._remaining,
         }
         await self._connection.execute(query("advance_replay_job"), parameters)
 

@@ -64,6 +64,7 @@ class ConsumerThread:
         self._handovers = threading.Semaphore(_HANDOVERS)
         self._lock = threading.Lock()
         self._commits: dict[TopicPartitionKey, int] = {}
+        self._sent: dict[TopicPartitionKey, int] = {}  # the newest offset of each partition that went to the broker
         self._held: frozenset[TopicPartitionKey] = frozenset()
         self._paused: frozenset[TopicPartitionKey] = frozenset()
         self._stalls = 0
@@ -176,6 +177,7 @@ class ConsumerThread:
         mine = [TopicPartition(*key, offset) for key, offset in offsets.items() if key in self._assigned]
         if not mine:
             return
+        self._sent.update({key: offset for key, offset in offsets.items() if key in self._assigned})
         try:
             consumer.commit(offsets=mine, asynchronous=True)
         except KafkaException as exc:
@@ -188,8 +190,10 @@ class ConsumerThread:
         self._log.warning("commit_failed", detail=str(error or failed[0].error))
         with self._lock:
             for one in failed:
-                # A newer offset that was asked for meanwhile stays.
-                self._commits.setdefault((one.topic, one.partition), one.offset)
+                key = (one.topic, one.partition)
+                # Only the newest offset is repeated: an older one would move the group backwards.
+                if one.offset >= self._sent.get(key, one.offset):
+                    self._commits.setdefault(key, one.offset)
 
     def _on_assign(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         keys = _keys(partitions)
@@ -224,6 +228,7 @@ class ConsumerThread:
         with self._lock:
             for key in keys:
                 self._commits.pop(key, None)
+                self._sent.pop(key, None)
 
     def _on_error(self, error: KafkaError) -> None:
         self._log.warning("kafka_client_error", code=error.name(), detail=error.str())

@@ -43,7 +43,7 @@ class ScheduleSource:
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while not stop.is_set():
                 try:
-                    await asyncio.wait_for(stop.wait(), pacer.wait(loop.time()) or None)
+                    await asyncio.wait_for(stop.wait(), pacer.wait(loop.time()))
                 except TimeoutError:
                     pacer.sent()
                     self._count(await post(session, self._trigger.url, body=self._trigger.body, headers=headers))

@@ -94,8 +94,7 @@ async def test_attempts_count_across_replays(pool: Pool, fetch: Any) -> None:
     first = letter()
     root = first.metadata.id
     await store.record_dead_letters(pool, [first])
-    await store.take_due(pool, 10, NOW)
-    assert await store.mark_replayed(pool, [root]) == 1
+    assert await store.mark_replayed(pool, await store.take_due(pool, 10, NOW)) == 1
     second = again(first, root, 100, next_attempt_at=NOW + timedelta(minutes=10))
     known = store.KnownFailures(attempts=1, ids=frozenset({root}))
     assert await store.recorded_failures(pool, [(root, second.sha256)]) == {root: known}
@@ -136,18 +135,34 @@ async def test_a_lease_runs_out(pool: Pool) -> None:
 
 @pytest.mark.parametrize(
     ("mark", "status"),
-    [(store.mark_replayed, "replayed"), (store.mark_resolved, "resolved"), (store.quarantine, "quarantined")],
+    [(store.mark_replayed, "replayed"), (store.mark_resolved, "resolved"), (store.mark_quarantined, "quarantined")],
 )
 async def test_a_settled_row_is_never_due(pool: Pool, fetch: Any, mark: Any, status: str) -> None:
     """Marking moves scheduled rows only, takes them off the unresolved count, and counts what it moved."""
     rows = [letter(0), letter(1)]
     await store.record_dead_letters(pool, rows)
     assert await store.unresolved_count(pool) == 2
-    assert await mark(pool, [rows[0].metadata.id]) == 1
-    assert await mark(pool, [rows[0].metadata.id, uuid4()]) == 0
+    (taken,) = [due for due in await store.take_due(pool, 10, NOW) if due.dlq_id == rows[0].metadata.id]
+    assert await mark(pool, [taken]) == 1
+    assert await mark(pool, [taken]) == 0
     assert await store.unresolved_count(pool) == 1
     assert fetch("SELECT status FROM dead_letters ORDER BY original_offset") == [(status,), ("scheduled",)]
-    assert [due.dlq_id for due in await store.take_due(pool, 10, NOW)] == [rows[1].metadata.id]
+    later = NOW + timedelta(hours=1)
+    assert [due.dlq_id for due in await store.take_due(pool, 10, later)] == [rows[1].metadata.id]
+
+
+async def test_a_failure_between_the_replay_and_its_mark_is_not_lost(pool: Pool, fetch: Any) -> None:
+    """A record that fails again before it is marked as replayed is due again: the late mark changes nothing."""
+    first = letter()
+    await store.record_dead_letters(pool, [first])
+    taken = await store.take_due(pool, 10, NOW)
+    second = again(first, first.metadata.id, 100, next_attempt_at=NOW + timedelta(minutes=10))
+    await store.record_dead_letters(pool, [second])
+    for mark in (store.mark_replayed, store.mark_resolved, store.mark_quarantined):
+        assert await mark(pool, taken) == 0
+    assert fetch("SELECT status, attempts, next_attempt_at FROM dead_letters") == [
+        ("scheduled", 2, second.next_attempt_at)
+    ]
 
 
 def test_the_digest_tells_records_apart() -> None:
