@@ -1,6 +1,8 @@
 """Offsets read without joining a group, from a real broker, with its end and its loss."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -12,9 +14,12 @@ from signal_pipeline.errors import DependencyUnavailable
 from signal_pipeline.events.kafka import OutgoingRecord
 from signal_pipeline.settings import Settings
 from tests.integration.kafka_fixture import KafkaBroker
+from tests.support.waiting import wait_for
 
 RECORDS = 5
 COMMITTED = 3
+_KILL_SECONDS = 10.0
+_RESTART_SECONDS = 90.0  # the local run starts it again, on a machine that may be busy
 
 
 async def filled(kafka: KafkaBroker, group: str) -> str:
@@ -63,6 +68,26 @@ def test_no_broker_is_no_answer() -> None:
     with pytest.raises(DependencyUnavailable, match=r"127\.0\.0\.1:9"):
         reader.committed([("topic", 0)])
     reader.close()
+
+
+async def test_a_killed_broker_is_an_error_until_it_is_back(kafka: KafkaBroker) -> None:
+    """Offsets are asked for while the broker dies and returns: no answer for a while, then the same one as before."""
+    topic = await filled(kafka, "killed-reader")
+    reader = OffsetReader(kafka.settings, group="killed-reader")
+    place = _with_records(kafka, topic)
+    os.kill(kafka.pid, signal.SIGKILL)
+    wait_for(lambda: _committed(reader, topic, place) is None, seconds=_KILL_SECONDS, what="the loss of the broker")
+    back = wait_for(lambda: _committed(reader, topic, place), seconds=_RESTART_SECONDS, what="the broker's return")
+    assert back == COMMITTED
+    reader.close()
+
+
+def _committed(reader: OffsetReader, topic: str, partition: int) -> int | None:
+    """Return the committed offset; None while the broker does not answer."""
+    try:
+        return reader.committed([(topic, partition)])[topic, partition]
+    except DependencyUnavailable:
+        return None
 
 
 def _with_records(kafka: KafkaBroker, topic: str) -> int:
