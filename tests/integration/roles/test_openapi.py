@@ -3,6 +3,7 @@
 Each operation is asked for every status that its document names, 429 and 503 aside, and may give no other.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -14,14 +15,17 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from signal_pipeline.broker.admin import apply_topics
 from signal_pipeline.roles.auth import Auth
 from signal_pipeline.roles.emit import Emit
+from signal_pipeline.roles.replay_dlq import ReplayDlq
 from signal_pipeline.security.tokens import Tokens, TokenType
 from signal_pipeline.serving.app import FunctionApp
 from signal_pipeline.serving.function import Function
 from signal_pipeline.serving.metrics_page import MetricsPage
 from signal_pipeline.serving.openapi import openapi_document
 from signal_pipeline.settings import Settings
+from tests.integration.kafka_fixture import KafkaBroker
 from tests.integration.roles.site import Site
 from tests.support.openapi import Contract
 from tests.unit.serving.asgi import Answer, call
@@ -83,6 +87,18 @@ async def auth(settings: Settings) -> AsyncIterator[Checked]:
     """The role auth."""
     async for role in checked(Auth(settings, CollectorRegistry())):
         yield role
+
+
+def token(settings: Settings, scope: str) -> str:
+    """Return an access token with one scope."""
+    return Tokens(settings.jwt_secret_key.get_secret_value()).issue(
+        "tester", (scope,), TokenType.ACCESS, now=datetime.now(UTC)
+    )
+
+
+def bearer(settings: Settings, scope: str) -> tuple[str, str]:
+    """Return the header of a request with that token."""
+    return "authorization", f"Bearer {token(settings, scope)}"
 
 
 @pytest.mark.parametrize("path", ["/", "/emit"])
@@ -174,13 +190,11 @@ async def test_dead_letters_are_taken_as_documented(site: Site, settings: Settin
     role.assert_complete(("POST", "/"))
 
 
-def token(settings: Settings, scope: str) -> str:
-    """Return an access token with one scope."""
-    return Tokens(settings.jwt_secret_key.get_secret_value()).issue(
-        "tester", (scope,), TokenType.ACCESS, now=datetime.now(UTC)
-    )
-
-
-def bearer(settings: Settings, scope: str) -> tuple[str, str]:
-    """Return the header of a request with that token."""
-    return "authorization", f"Bearer {token(settings, scope)}"
+async def test_the_schedule_is_answered_as_documented(kafka: KafkaBroker, database_url: str) -> None:
+    """What replay-dlq answers to the schedule, and its statistics, stand in its document."""
+    settings = kafka.settings.model_copy(update={"database_url": SecretStr(database_url)})
+    await asyncio.to_thread(apply_topics, settings)
+    async for role in checked(ReplayDlq(settings, CollectorRegistry())):
+        await role.ask("POST", "/tick")
+        await role.ask("GET", "/stats")
+        role.assert_complete(("POST", "/tick"), ("GET", "/stats"))
