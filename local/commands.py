@@ -36,13 +36,15 @@ def up(layout: Layout, services: Sequence[str]) -> None:
         for change in control.request(layout, "up", list(services)):
             console.show_change(change)
             changes += 1
-    except (Refused, KeyboardInterrupt) as exc:
+    except (Refused, control.SupervisorGone, KeyboardInterrupt) as exc:
         if not was_running:
             if changes:
                 console.OUT.print("stopping what was started")
             down(layout, quiet=True)
         if isinstance(exc, KeyboardInterrupt):
             raise Refused("interrupted") from exc
+        if isinstance(exc, control.SupervisorGone):
+            raise Refused(f"{exc}; see {layout.logs / 'supervisor.log'}") from exc
         raise
     console.OUT.print(f"up in {time.monotonic() - began:.1f} s\n" if changes else "it runs already\n")
     status(layout)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from local.unit import SERVING, SETTLED, State, Unit
 __all__ = ["Refused", "Supervisor"]
 
 _LOG = logging.getLogger(__name__)
+_RESTARTS_OF_ONE_START = 3  # a service that fails this often while it is waited for will not come by itself
 _STARTABLE = {State.STOPPED, State.FAILED}
 _Changes = asyncio.Queue[dict[str, Any] | None]  # None ends the reading
 
@@ -62,9 +64,10 @@ class Supervisor:
         """Start services with all they need, and yield each change until all serve.
 
         Raises:
-            Refused: a name is unknown, a port is taken, or a service did not become ready.
+            Refused: a name is unknown, a port is taken, a service did not become ready, or keeps failing.
         """
         wanted = self._selected(names)
+        restarts: Counter[str] = Counter()
         with self._watching() as changes:
             try:
                 self._start(wanted)
@@ -74,7 +77,9 @@ class Supervisor:
                 if (change := await changes.get()) is None:
                     return
                 yield change
-                if change["service"] in wanted and change["state"] in {State.FAILED, State.STOPPED}:
+                restarts[change["service"]] += change["state"] == State.BACKOFF
+                gives_up = restarts[change["service"]] >= _RESTARTS_OF_ONE_START
+                if change["service"] in wanted and (gives_up or change["state"] in {State.FAILED, State.STOPPED}):
                     name, reason = change["service"], change["reason"] or "it was stopped"
                     raise Refused(f"{name} did not start: {reason}", service=name)
 

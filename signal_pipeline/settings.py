@@ -39,32 +39,46 @@ class Settings(BaseSettings):
     bind_address: str = Field("127.0.0.1", description="where functions and triggers listen; components use 127.0.0.1")
 
     port_offset: int = Field(0, ge=0, le=50_000, description="added to every default port: a second pipeline beside")
-    kafka_port: int = Field(9092, description="Kafka")
-    kafka_controller_port: int = Field(9093, description="Kafka's KRaft controller")
-    postgres_port: int = Field(5432, description="PostgreSQL")
-    redis_port: int = Field(6379, description="Redis")
-    connect_port: int = Field(8083, description="Kafka Connect REST, where Debezium runs")
-    prometheus_port: int = Field(9090, description="Prometheus")
-    grafana_port: int = Field(3000, description="Grafana")
-    gateway_port: int = Field(8080, description="gateway")
+    kafka_port: int = Field(9092, ge=1, le=65_535, description="Kafka")
+    kafka_controller_port: int = Field(9093, ge=1, le=65_535, description="Kafka's KRaft controller")
+    postgres_port: int = Field(5432, ge=1, le=65_535, description="PostgreSQL")
+    redis_port: int = Field(6379, ge=1, le=65_535, description="Redis")
+    connect_port: int = Field(8083, ge=1, le=65_535, description="Kafka Connect REST, where Debezium runs")
+    prometheus_port: int = Field(9090, ge=1, le=65_535, description="Prometheus")
+    grafana_port: int = Field(3000, ge=1, le=65_535, description="Grafana")
+    gateway_port: int = Field(8080, ge=1, le=65_535, description="gateway")
 
-    emit_port: int = Field(8001, description="HTTP of emit")
-    emit_metrics_port: int = Field(8011, description="metrics of emit and its trigger")
-    emit_trigger_port: int = Field(8021, description="metrics of the trigger of emit alone")
-    process_signal_port: int = Field(8002, description="HTTP of process-signal")
-    process_signal_metrics_port: int = Field(8012, description="metrics of process-signal and its trigger")
-    process_signal_trigger_port: int = Field(8022, description="metrics of the trigger of process-signal alone")
-    detect_anomaly_port: int = Field(8003, description="HTTP of detect-anomaly")
-    detect_anomaly_metrics_port: int = Field(8013, description="metrics of detect-anomaly and its trigger")
-    detect_anomaly_trigger_port: int = Field(8023, description="metrics of the trigger of detect-anomaly alone")
-    auth_port: int = Field(8004, description="HTTP of auth")
-    auth_metrics_port: int = Field(8014, description="metrics of auth and its trigger")
-    replay_dlq_port: int = Field(8005, description="HTTP of replay-dlq")
-    replay_dlq_metrics_port: int = Field(8015, description="metrics of replay-dlq and its trigger")
-    replay_dlq_trigger_port: int = Field(8025, description="metrics of the trigger of replay-dlq alone")
-    confirm_outbox_port: int = Field(8006, description="HTTP of confirm-outbox")
-    confirm_outbox_metrics_port: int = Field(8016, description="metrics of confirm-outbox and its trigger")
-    confirm_outbox_trigger_port: int = Field(8026, description="metrics of the trigger of confirm-outbox alone")
+    emit_port: int = Field(8001, ge=1, le=65_535, description="HTTP of emit")
+    emit_metrics_port: int = Field(8011, ge=1, le=65_535, description="metrics of emit and its trigger")
+    emit_trigger_port: int = Field(8021, ge=1, le=65_535, description="metrics of the trigger of emit alone")
+    process_signal_port: int = Field(8002, ge=1, le=65_535, description="HTTP of process-signal")
+    process_signal_metrics_port: int = Field(
+        8012, ge=1, le=65_535, description="metrics of process-signal and its trigger"
+    )
+    process_signal_trigger_port: int = Field(
+        8022, ge=1, le=65_535, description="metrics of the trigger of process-signal alone"
+    )
+    detect_anomaly_port: int = Field(8003, ge=1, le=65_535, description="HTTP of detect-anomaly")
+    detect_anomaly_metrics_port: int = Field(
+        8013, ge=1, le=65_535, description="metrics of detect-anomaly and its trigger"
+    )
+    detect_anomaly_trigger_port: int = Field(
+        8023, ge=1, le=65_535, description="metrics of the trigger of detect-anomaly alone"
+    )
+    auth_port: int = Field(8004, ge=1, le=65_535, description="HTTP of auth")
+    auth_metrics_port: int = Field(8014, ge=1, le=65_535, description="metrics of auth and its trigger")
+    replay_dlq_port: int = Field(8005, ge=1, le=65_535, description="HTTP of replay-dlq")
+    replay_dlq_metrics_port: int = Field(8015, ge=1, le=65_535, description="metrics of replay-dlq and its trigger")
+    replay_dlq_trigger_port: int = Field(
+        8025, ge=1, le=65_535, description="metrics of the trigger of replay-dlq alone"
+    )
+    confirm_outbox_port: int = Field(8006, ge=1, le=65_535, description="HTTP of confirm-outbox")
+    confirm_outbox_metrics_port: int = Field(
+        8016, ge=1, le=65_535, description="metrics of confirm-outbox and its trigger"
+    )
+    confirm_outbox_trigger_port: int = Field(
+        8026, ge=1, le=65_535, description="metrics of the trigger of confirm-outbox alone"
+    )
 
     function_url_emit: str = Field("", description="address of emit; default: its local port")
     function_url_process_signal: str = Field(
@@ -124,7 +138,8 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _shift_default_ports(cls, values: dict[str, Any]) -> dict[str, Any]:
-        offset = int(values.get("port_offset") or 0)
+        given = str(values.get("port_offset") or 0)
+        offset = int(given) if given.isascii() and given.isdigit() else 0  # the field itself refuses what is no number
         for name, field in cls.model_fields.items():
             if name.endswith("_port") and name not in values:
                 values[name] = field.default + offset

@@ -38,6 +38,10 @@ _TIME: Final = re.compile(
 _TRANSPORT: Final = re.compile(r"knativekafka(partition|offset)|knativearrivaltime|knativeerror.*|dlq.*")
 
 
+# Members of a plain record that have a column; all others are kept as extensions.
+_PLAIN_MEMBERS: Final = frozenset({"id", "event_id", "user_id", "source", "type", "event_ts", "timestamp", "payload"})
+
+
 class Event(Protocol):
     """The parts of a CloudEvent that a signal is made of."""
 
@@ -158,6 +162,9 @@ def _from_plain_record(event: Event, accepted_at: datetime) -> Signal | Failure:
     record = event.data
     if not isinstance(record, dict):
         return _invalid("not_a_signal", "a plain record is a JSON object with id, source and type")
+    if "specversion" in record:
+        # Read as the older shape it would lose its data without a word.
+        return _invalid("unmarked_cloud_event", "a structured CloudEvent needs its content-type header")
     names = _names(record)
     user = record.get("user_id")
     if names is None or not (user is None or isinstance(user, str)):
@@ -178,9 +185,17 @@ def _from_plain_record(event: Event, accepted_at: datetime) -> Signal | Failure:
             event_ts=event_ts,
             payload=payload,
             payload_json=_json_text(payload) if "payload" in record else None,
-            extensions_json=None if _UUID.fullmatch(event_id) else _json_text({"id": event_id}),
+            extensions_json=_plain_rest(record, event_id),
         )
     )
+
+
+def _plain_rest(record: Mapping[str, Any], event_id: str) -> str | None:
+    """Return the members that have no column, and the id when it is no UUID."""
+    rest = {name: value for name, value in record.items() if name not in _PLAIN_MEMBERS}
+    if not _UUID.fullmatch(event_id):
+        rest["id"] = event_id
+    return _json_text(rest) if rest else None
 
 
 def _names(record: Mapping[str, Any]) -> tuple[str, str, str] | None:

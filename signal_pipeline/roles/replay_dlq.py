@@ -8,10 +8,11 @@ GET  /dead-letters a filtered list, with the scope `replay`; /dead-letters/<id> 
 """
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
@@ -22,7 +23,7 @@ from signal_pipeline.broker.lag import GroupLag
 from signal_pipeline.broker.producer import KafkaProducer
 from signal_pipeline.domain.failures import Failure
 from signal_pipeline.domain.replay import ReplaySchedule
-from signal_pipeline.errors import ConfigurationError, DependencyUnavailable, InvalidEvent, NotFound
+from signal_pipeline.errors import ConfigurationError, DependencyUnavailable, InvalidEvent, NotFound, PipelineError
 from signal_pipeline.events.dead_letter import DeadLetter, letter_of
 from signal_pipeline.events.dead_letter_metadata import uuid_or_none
 from signal_pipeline.events.envelope import CloudEvent
@@ -114,13 +115,20 @@ class ReplayDlq(DatabaseFunction):
         return [letter if isinstance(letter, Failure) else None for letter in decoded]
 
     async def _tick(self, _: Request) -> Response:
+        try:
+            return json_response(await self._recover())
+        except PipelineError:
+            self._metrics.queue_size.set(math.nan)  # unknown, which a value of before would hide
+            raise
+
+    async def _recover(self) -> dict[str, Any]:
         clients = self._opened()
         live_lag = await asyncio.to_thread(clients.live_lag.total, SIGNAL_EVENTS)
         yields = live_lag > _MAX_LIVE_LAG
         result = TickResult() if yields else await clients.recovery.tick(_TICK_LIMIT)
         ordered = 0 if yields else await self._orders.step(clients.recovery, _TICK_LIMIT)
         await self._measure()
-        return json_response({**asdict(result), "ordered": ordered, "yielded": yields})
+        return {**asdict(result), "ordered": ordered, "yielded": yields}
 
     async def _stats(self, _: Request) -> Response:
         rows = await dead_letter_stats(self.pool)

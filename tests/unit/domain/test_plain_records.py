@@ -1,5 +1,6 @@
 """Plain Kafka records in the older JSON shape, as a KafkaSource wraps them."""
 
+import json
 from datetime import timedelta, timezone
 from typing import Any
 from uuid import UUID
@@ -97,3 +98,15 @@ def test_times_of_other_zones_are_the_same_instant() -> None:
     zone = timezone(timedelta(hours=5))
     record = {"id": "1", "source": "a", "type": "b", "event_ts": EVENT_TIME.astimezone(zone).isoformat()}
     assert signal(plain(record)).event_ts.isoformat() == EVENT_TIME.isoformat()
+
+
+def test_members_without_a_column_are_kept() -> None:
+    """What a plain record says beyond the older shape becomes extensions; nothing of it is lost."""
+    record = {"id": A_UUID, "source": "a", "type": "b", "severity": 9, "tags": ["x"]}
+    assert json.loads(signal(plain(record)).extensions_json or "") == {"severity": 9, "tags": ["x"]}
+
+
+def test_an_unmarked_cloud_event_is_refused() -> None:
+    """A structured CloudEvent without its content type is no plain record: read as one it would lose its data."""
+    record = {"specversion": "1.0", "id": A_UUID, "source": "a", "type": "b", "data": {"x": 1}}
+    assert refusal(plain(record)).code == "unmarked_cloud_event"
