@@ -82,7 +82,7 @@ def test_metrics(site: Site) -> None:
 
 def test_unknown_addresses(site: Site) -> None:
     """What does not exist is answered 404, and never by a redirect."""
-    for path in ("/nothing", "/health/", "//health", "/emit/../health", "/docs", "/openapi.json"):
+    for path in ("/nothing", "/health/", "//health", "/emit/../health", "/docs", "/openapi.yaml"):
         problem(site.get(path), 404)
 
 
