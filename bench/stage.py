@@ -24,7 +24,7 @@ from signal_pipeline.topology import SIGNAL_EVENTS
 
 __all__ = ["Stage", "StageFailed", "local", "opened_stage"]
 
-_VARIABLES: Final = {"PORT_OFFSET": "25000", "STATE_DIR": ".local-bench", "LOG_LEVEL": "warning"}
+_VARIABLES: Final = {"PORT_OFFSET": "19500", "STATE_DIR": ".local-bench", "LOG_LEVEL": "warning"}
 _STANDSTILL_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05  # a count costs the server some milliseconds, which both arms pay
 _ADMIN_SECONDS: Final = 20.0

@@ -18,8 +18,9 @@ from signal_pipeline.broker.admin import wait_for_broker
 from signal_pipeline.events.kafka import KafkaRecord
 from signal_pipeline.settings import Settings
 
-# Away from the other tests' pipelines; several test runs at once take different ones.
-_OFFSETS = range(32_000, 40_000, 100)
+# Away from the other tests' pipelines, and below the ports that the system gives to clients: one of those may be taken
+# at any moment. Several test runs at once take different ones.
+_OFFSETS = range(10_000, 19_000, 100)
 _REQUEST_SECONDS = 20.0
 
 
@@ -107,7 +108,8 @@ class KafkaBroker:
 def _free_settings() -> Settings:
     for offset in _OFFSETS:
         settings = Settings(_env_file=None, port_offset=offset)
-        if all(is_free(port, "127.0.0.1") for port in (settings.kafka_port, settings.kafka_controller_port)):
+        ports = [settings.kafka_port, settings.kafka_controller_port, settings.process_signal_trigger_port]
+        if all(is_free(port, "127.0.0.1") for port in ports):
             return settings
     pytest.fail("no free ports for a broker")
 
