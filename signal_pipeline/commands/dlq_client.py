@@ -9,7 +9,7 @@ ask ──no token yet──▶ auth ──▶ token
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -100,18 +100,30 @@ class DlqClient:
         for token in (self._token or self._log_in(), None):
             bearer = {"Authorization": f"Bearer {token or self._log_in()}", **(headers or {})}
             request = _send(method, self._url + path, what=_ROLE, params=parameters, json=body, headers=bearer)
-            status, text = asyncio.run(request)
+            status, text = _run(request)
             if status != _UNAUTHENTICATED:
                 return _decided(status, text, _ROLE)
         raise ConfigurationError(_WRONG_KEY)
 
     def _log_in(self) -> str:
         credentials = {"username": _USER, "password": self._password}
-        status, text = asyncio.run(_send("POST", f"{self._auth}/auth/token", what="auth", json=credentials))
+        status, text = _run(_send("POST", f"{self._auth}/auth/token", what="auth", json=credentials))
         if status == _UNAUTHENTICATED:
             raise ConfigurationError(_WRONG_PASSWORD)
         self._token = str(_decided(status, text, "auth")["access_token"])
         return self._token
+
+
+def _run(request: Coroutine[Any, Any, tuple[int, str]]) -> tuple[int, str]:
+    """Return the answer; Ctrl-C is a `KeyboardInterrupt` at whatever moment it comes.
+
+    asyncio cancels the request when Ctrl-C comes, and now and then what leaves it is that cancellation: nothing else
+    cancels here.
+    """
+    try:
+        return asyncio.run(request)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 async def _send(method: str, url: str, *, what: str, **request: Any) -> tuple[int, str]:

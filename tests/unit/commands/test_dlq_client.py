@@ -1,8 +1,10 @@
 """The client of replay-dlq, against servers that answer what a test tells them to."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -181,3 +183,18 @@ def test_words_of_a_filter() -> None:
     assert dead_letter_id(str(JOB)) == UUID(str(JOB))
     with pytest.raises(InvalidEvent, match="dlq ls"):
         dead_letter_id("first")
+
+
+def test_an_interrupt_is_one_at_every_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C between the two steps by which asyncio prepares for it leaves as an interrupt, not as a cancellation."""
+    install = signal.signal
+
+    def install_and_interrupt(number: int, handler: Any) -> Any:
+        before = install(number, handler)
+        if before is signal.default_int_handler:  # asyncio has its handler now, and resets its count of interrupts next
+            signal.raise_signal(signal.SIGINT)
+        return before
+
+    monkeypatch.setattr(signal, "signal", install_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        DlqClient(Settings(_env_file=None, function_url_auth=NOBODY)).jobs()
