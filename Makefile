@@ -106,6 +106,9 @@ bench: install-dev  ## run the benchmark; QUICK=1 takes less than 3 minutes
 chaos: install-dev  ## run the fault matrix (CELL=name selects)
 	$(PYTHON) -m pytest tests/chaos $(if $(CELL),-k $(CELL))
 
+mutants: install-dev  ## seed the listed bugs one by one into a copy; a test must catch each (M=name selects)
+	$(PYTHON) -m tests.mutants $(M)
+
 lint: install-dev  ## check style, types, layers and shell scripts
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
@@ -130,4 +133,4 @@ install-dev:
 	@local/install.sh --dev
 
 .PHONY: up down clean status health logs logs-dlq emit-off emit-on load verify db-stats kafka-topics outbox-status \
-	debezium-config dlq-status dlq-stats dlq-metrics test bench chaos lint lock help install python install-dev
+	debezium-config dlq-status dlq-stats dlq-metrics test bench chaos mutants lint lock help install python install-dev

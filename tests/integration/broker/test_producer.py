@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 
+from confluent_kafka.admin import NewTopic
+
 from signal_pipeline.broker.producer import KafkaProducer
 from signal_pipeline.events.kafka import OutgoingRecord
 from signal_pipeline.settings import Settings
@@ -38,6 +40,21 @@ async def test_each_record_has_its_own_outcome(kafka: KafkaBroker) -> None:
     assert middle is not None
     assert middle.code == "message_too_large"
     assert len(kafka.records(topic)) == 2
+
+
+async def test_what_the_broker_refuses_is_not_acknowledged(kafka: KafkaBroker) -> None:
+    """A record that passes the client and is refused by the broker has the refusal as its outcome, and is not there."""
+    topic = f"{kafka.topic()}-narrow"
+    narrow = NewTopic(topic, num_partitions=1, config={"max.message.bytes": "1000"})
+    admin = kafka.admin()  # must live until the future is done
+    await asyncio.to_thread(admin.create_topics([narrow])[topic].result, 20)
+    producer = KafkaProducer(kafka.settings)
+    assert await producer.produce([outgoing(topic)]) == [None]
+    (outcome,) = await producer.produce([outgoing(topic, os.urandom(2000))])
+    await producer.close()
+    assert outcome is not None
+    assert outcome.code == "message_too_large"
+    assert [one.value for one in kafka.records(topic)] == [b"{}"]
 
 
 async def test_many_callers_at_once_get_their_own_outcomes(kafka: KafkaBroker) -> None:
