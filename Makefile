@@ -44,13 +44,19 @@ status: python  ## show each component and the pipeline's figures: rate, lag, wh
 health: python  ## ask every component whether it serves
 	$(LOCAL) health
 
-logs: python  ## follow all logs (make logs-<service>: one)
+logs: python  ## follow all logs
 	$(if $(filter compose,$(MODE)),$(COMPOSE) logs --follow --tail 20,$(LOCAL) logs)
 
 logs-dlq: logs-replay-dlq  ## follow the log of the dead-letter recovery
 
-logs-%: python
+logs-%: python  ## follow the log of one service
 	$(if $(filter compose,$(MODE)),$(COMPOSE) logs --follow --tail 100 $*,$(LOCAL) logs $* --lines 100)
+
+stop-%: python  ## stop one service and leave it stopped: see what an outage does
+	$(if $(filter compose,$(MODE)),$(COMPOSE) stop $*,$(LOCAL) stop $*)
+
+start-%: python  ## start it again
+	$(if $(filter compose,$(MODE)),$(COMPOSE) start $*,$(LOCAL) start $*)
 
 emit-off: python  ## stop the steady emission, for later starts too
 ifeq ($(MODE),compose)
@@ -121,7 +127,7 @@ lock: install-dev  ## renew the locked requirements
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z][a-z-]*:.*##/ {printf "  %-18s %s\n", $$1, $$2}' Makefile
+		/^[a-z][a-z%-]*:.*##/ {sub("%", "<service>", $$1); printf "  %-18s %s\n", $$1, $$2}' Makefile
 
 install:  # what `up` needs: with containers only the Python environment, for the other commands
 	@local/install.sh $(if $(filter compose,$(MODE)),--python)

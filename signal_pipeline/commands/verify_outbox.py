@@ -57,7 +57,7 @@ def audit_outbox(settings: Settings, offsets: KafkaOffsets, store: AuditStore) -
     """Compare anomalies, outbox rows and events; `PipelineError` when Kafka or PostgreSQL does not answer."""
     reader = _EventReader(settings, offsets, store)
     reader.read_on()
-    rows = store.outbox()
+    anomalies, rows = store.anomalies(), store.outbox()
     while True:
         unpublished = store.unpublished(as_of=rows.looked_at, horizon=reader.horizon, settling=_SETTLING)
         if not unpublished.young:
@@ -65,7 +65,7 @@ def audit_outbox(settings: Settings, offsets: KafkaOffsets, store: AuditStore) -
         time.sleep(_POLL_SECONDS)
         reader.read_on()
     return OutboxAudit(
-        anomalies=store.anomalies(),
+        anomalies=anomalies,
         rows=rows,
         published=store.published(),
         unpublished=unpublished,

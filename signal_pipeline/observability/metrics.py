@@ -255,7 +255,10 @@ class TriggerMetrics:
             "trigger_events_delivered_total", "Events the function made durable.", registry=registry
         )
         self.retries = Counter(
-            "trigger_retries_total", "Deliveries repeated, by failure class.", ["failure_class"], registry=registry
+            "trigger_retries_total",
+            "Failures after which an event is tried again, by class.",
+            ["failure_class"],
+            registry=registry,
         )
         self.batch_events = Histogram(
             "trigger_batch_events", "Events per delivery.", buckets=_BATCH_EVENTS, registry=registry
