@@ -7,6 +7,8 @@
 
 The order matters. The offsets are taken first: what lies before them was stored or dead-lettered by then. What Kafka
 holds of dead letters is taken next, so that one which is recorded meanwhile is found in the table.
+
+An audit of which nothing can be said, because a group has processed none of the events, does not pass.
 """
 
 import gc
@@ -23,7 +25,14 @@ from signal_pipeline.commands.kafka_offsets import KafkaOffsets, Range, unread
 from signal_pipeline.commands.kafka_reader import read_ranges
 from signal_pipeline.commands.screen import OUT, progress, show_table
 from signal_pipeline.commands.verify_claims import claim_of, letter_keys, name_of
-from signal_pipeline.commands.verify_figures import AuditFigures, Violation, figure_rows, violations
+from signal_pipeline.commands.verify_figures import (
+    AuditFigures,
+    Verdict,
+    figure_rows,
+    recorded_violations,
+    verdict_of,
+    violations,
+)
 from signal_pipeline.commands.verify_outbox import audit_outbox
 from signal_pipeline.commands.verify_store import NAMED, Accounted, AuditStore
 from signal_pipeline.settings import Settings
@@ -38,8 +47,8 @@ _LOOKUPS_AHEAD: Final = 2  # the database looks up one batch while the next is d
 _ALLOCATIONS_PER_COLLECTION: Final = 100_000
 
 
-def run_verify(settings: Settings) -> bool:
-    """Audit, record the result, print the counts and name what is missing; true when nothing is.
+def run_verify(settings: Settings) -> Verdict:
+    """Audit, record the result, print the counts, name what is missing, and return how it ended.
 
     Raises:
         PipelineError: Kafka or PostgreSQL does not answer: nothing is known, and nothing is recorded.
@@ -47,18 +56,29 @@ def run_verify(settings: Settings) -> bool:
     began = time.monotonic()
     with _rare_collections():
         figures = audit(settings)
-    found = violations(figures)
-    _record(settings, figures, found, took=timedelta(seconds=time.monotonic() - began))
+    _record(settings, figures, took=timedelta(seconds=time.monotonic() - began))
+    _show(figures)
+    return verdict_of(figures)
+
+
+def _show(figures: AuditFigures) -> None:
     show_table("Audit", ("what", "count"), figure_rows(figures))
-    for violation in found:
+    for violation in violations(figures):
         OUT.print(f"{violation.count:,} {violation.what}:", style="red", markup=False)
         for name in violation.names:
             OUT.print(f"  {name}", markup=False)
         if violation.count > len(violation.names) > 0:
             OUT.print(f"  and {violation.count - len(violation.names):,} more")
-    if not found:
+    if figures.nothing_audited:
+        groups = " and ".join(figures.idle_groups or _GROUPS)
+        OUT.print(
+            f"nothing could be audited: {groups} committed none of {figures.beyond:,} events on {SIGNAL_EVENTS.name}; "
+            "see whether the triggers run: make status",
+            style="red",
+            markup=False,
+        )
+    elif verdict_of(figures) is Verdict.PASSED:
         OUT.print("every event is accounted for")
-    return not found
 
 
 @contextmanager
@@ -71,14 +91,14 @@ def _rare_collections() -> Iterator[None]:
         gc.set_threshold(*thresholds)
 
 
-def _record(settings: Settings, figures: AuditFigures, found: list[Violation], *, took: timedelta) -> None:
+def _record(settings: Settings, figures: AuditFigures, *, took: timedelta) -> None:
     with connected(settings, name="verify") as connection:
         record_audit_run(
             connection,
             took=took,
             audited=figures.audited,
             missing=figures.missing,
-            violations={violation.kind: violation.count for violation in found},
+            violations=recorded_violations(figures),
         )
 
 
@@ -86,7 +106,8 @@ def audit(settings: Settings) -> AuditFigures:
     """Audit what Kafka and the purge have left; `PipelineError` when Kafka or PostgreSQL does not answer."""
     offsets = KafkaOffsets(settings)
     held = offsets.ranges(SIGNAL_EVENTS.name)
-    ranges = _processed(held, [offsets.committed(group, SIGNAL_EVENTS.name) for group in _GROUPS])
+    committed = {group: offsets.committed(group, SIGNAL_EVENTS.name) for group in _GROUPS}
+    ranges = _processed(held, list(committed.values()))
     with connected(settings, name="verify") as connection:
         store = AuditStore(connection)
         _note_letters(settings, offsets, store)
@@ -97,12 +118,13 @@ def audit(settings: Settings) -> AuditFigures:
             missing += len(accounted.missing)
             names += [name_of(claim) for claim in accounted.missing[: NAMED - len(names)]]
         outbox = audit_outbox(settings, offsets, store)
-    audited = sum(span.records for span in ranges.values())
+    audited = _records(ranges)
     return AuditFigures(
         places=places,
         missing=missing,
         missing_names=names,
-        beyond=sum(span.records for span in held.values()) - audited,
+        beyond=_records(held) - audited,
+        idle_groups=[group for group, ends in committed.items() if not _records(_processed(held, [ends]))],
         anomalies=outbox.anomalies,
         outbox=outbox.rows,
         published=outbox.published,
@@ -120,6 +142,10 @@ def _processed(held: Mapping[int, Range], committed: list[dict[int, int | None]]
     }
 
 
+def _records(ranges: Mapping[int, Range]) -> int:
+    return sum(span.records for span in ranges.values())
+
+
 def _note_letters(settings: Settings, offsets: KafkaOffsets, store: AuditStore) -> None:
     """Put what Kafka holds of dead letters where the lookups find it."""
     letters = offsets.ranges(DEAD_LETTERS.name)
@@ -132,7 +158,7 @@ def _note_letters(settings: Settings, offsets: KafkaOffsets, store: AuditStore) 
 
 def _account(settings: Settings, store: AuditStore, ranges: Mapping[int, Range]) -> Iterator[Accounted]:
     """Yield where the records of each batch are."""
-    total = sum(span.records for span in ranges.values())
+    total = _records(ranges)
     waiting: deque[Future[Accounted]] = deque()
     decided = 0
     with ThreadPoolExecutor(max_workers=1) as lookups, progress("audited", total) as advance:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
 
 from signal_pipeline.commands.verify_store import (
@@ -12,7 +13,7 @@ from signal_pipeline.commands.verify_store import (
     UnpublishedCounts,
 )
 
-__all__ = ["AuditFigures", "Violation", "figure_rows", "violations"]
+__all__ = ["AuditFigures", "Verdict", "Violation", "figure_rows", "recorded_violations", "verdict_of", "violations"]
 
 _PLACES: Final = (
     ("stored in signals", "stored"),
@@ -31,6 +32,15 @@ _BREACHES: Final = {
     "anomaly_events_without_outbox_row": "events on anomaly-events have no outbox row",
     "anomaly_events_without_uuid": "events on anomaly-events have an id that is no UUID",
 }
+_NOTHING_AUDITED: Final = "nothing_audited"  # its name in the record of audits
+
+
+class Verdict(IntEnum):
+    """How an audit ended; the number is the exit code of the command."""
+
+    PASSED = 0
+    FAILED = 1
+    NOTHING_AUDITED = 2  # there are events, and no word can be said about any: neither good nor a loss
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +52,7 @@ class AuditFigures:
         missing: Records that are nowhere.
         missing_names: Some of them, named.
         beyond: Records that one of the groups has not processed yet, which the audit left out.
+        idle_groups: The groups that have processed none of what Kafka holds.
         anomalies: Anomalies and their outbox rows.
         outbox: Outbox rows and their anomalies.
         published: Events on anomaly-events.
@@ -53,6 +64,7 @@ class AuditFigures:
     missing: int
     missing_names: Sequence[str]
     beyond: int
+    idle_groups: Sequence[str]
     anomalies: AnomalyCounts
     outbox: OutboxCounts
     published: PublishedCounts
@@ -63,6 +75,11 @@ class AuditFigures:
     def audited(self) -> int:
         """Records of signal-events that were looked for."""
         return self.places.total() + self.missing
+
+    @property
+    def nothing_audited(self) -> bool:
+        """Whether there were events, and all of them had to be left out; an empty topic is in order."""
+        return self.audited == 0 and self.beyond > 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +138,19 @@ def violations(figures: AuditFigures) -> list[Violation]:
         for kind, (count, names) in found.items()
         if count
     ]
+
+
+def verdict_of(figures: AuditFigures) -> Verdict:
+    """Return how the audit ended: a breach outweighs that nothing was audited."""
+    if violations(figures):
+        return Verdict.FAILED
+    return Verdict.NOTHING_AUDITED if figures.nothing_audited else Verdict.PASSED
+
+
+def recorded_violations(figures: AuditFigures) -> dict[str, int]:
+    """Return what the record of audits holds against this one; empty only when it passed."""
+    found = {violation.kind: violation.count for violation in violations(figures)}
+    return found | ({_NOTHING_AUDITED: figures.beyond} if figures.nothing_audited else {})
 
 
 def _ids(kind: str, ids: Iterable[object]) -> list[str]:

@@ -8,12 +8,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from signal_pipeline.commands.verify import run_verify
+from signal_pipeline.commands.verify_figures import Verdict
 from signal_pipeline.errors import DependencyUnavailable
+from signal_pipeline.events.kafka import encode_record
 from signal_pipeline.roles.replay_dlq import ReplayDlq
 from signal_pipeline.serving.app import FunctionApp
 from signal_pipeline.serving.metrics_page import MetricsPage
 from signal_pipeline.store.audit_runs import AuditRun, last_audit_run
 from signal_pipeline.store.pool import Pool
+from signal_pipeline.topology import SIGNAL_EVENTS
 from tests.integration.commands.conftest import World, event
 from tests.unit.serving.asgi import call
 
@@ -38,6 +41,11 @@ async def lose_one(world: World) -> None:
     world.run("DELETE FROM signals WHERE id = %s", signals[0].id)
 
 
+async def produced(world: World) -> None:
+    """Publish events that nobody processes."""
+    await world.produce([encode_record(event(number), topic=SIGNAL_EVENTS.name) for number in range(COUNT)])
+
+
 async def shown(world: World) -> list[float | None]:
     """Return the metrics of the last audit as replay-dlq shows them after a tick."""
     registry = CollectorRegistry()
@@ -55,7 +63,7 @@ async def test_an_audit_is_recorded(world: World) -> None:
     """A run that found everything in order is remembered with its time and its counts."""
     await world.process(await world.accept([event(number) for number in range(COUNT)]))
     began = datetime.now(UTC)
-    assert await asyncio.to_thread(run_verify, world.settings)
+    assert await asyncio.to_thread(run_verify, world.settings) is Verdict.PASSED
     run = await last_run(world)
     assert run is not None
     assert (run.audited, run.missing, run.violations, run.ok) == (COUNT, 0, {}, True)
@@ -64,12 +72,22 @@ async def test_an_audit_is_recorded(world: World) -> None:
 
 async def test_a_failed_audit_is_recorded_with_its_breaches(world: World) -> None:
     """A run that found something missing is remembered by kind of breach, after those that passed."""
-    assert await asyncio.to_thread(run_verify, world.settings)
+    assert await asyncio.to_thread(run_verify, world.settings) is Verdict.PASSED
     await lose_one(world)
-    assert not await asyncio.to_thread(run_verify, world.settings)
+    assert await asyncio.to_thread(run_verify, world.settings) is Verdict.FAILED
     run = await last_run(world)
     assert run is not None
     assert (run.audited, run.missing, run.violations, run.ok) == (COUNT, 1, {"missing_events": 1}, False)
+
+
+async def test_an_audit_of_nothing_is_not_recorded_as_good(world: World) -> None:
+    """With events that no group has processed the record and the metric say that the audit did not pass."""
+    await produced(world)
+    assert await asyncio.to_thread(run_verify, world.settings) is Verdict.NOTHING_AUDITED
+    run = await last_run(world)
+    assert run is not None
+    assert (run.audited, run.missing, run.violations, run.ok) == (0, 0, {"nothing_audited": COUNT}, False)
+    assert (await shown(world))[1:] == [0, 0, 0]
 
 
 async def test_an_audit_that_could_not_ask_is_not_recorded(world: World) -> None:
@@ -94,7 +112,7 @@ async def test_before_the_first_audit_the_metrics_are_not_a_number(world: World)
 async def test_the_metrics_show_the_last_audit(world: World) -> None:
     """A tick shows when the last audit ended, its verdict, and what it counted."""
     await lose_one(world)
-    assert not await asyncio.to_thread(run_verify, world.settings)
+    assert await asyncio.to_thread(run_verify, world.settings) is Verdict.FAILED
     run = await last_run(world)
     assert run is not None
     assert await shown(world) == [run.finished_at.timestamp(), 0, 1, COUNT]

@@ -14,9 +14,9 @@ from local.layout import ROOT
 from signal_pipeline.commands.kafka_offsets import KafkaOffsets
 from signal_pipeline.commands.kafka_reader import read_ranges
 from signal_pipeline.commands.verify import audit, run_verify
-from signal_pipeline.commands.verify_figures import violations
+from signal_pipeline.commands.verify_figures import Verdict, violations
 from signal_pipeline.domain.signals import Signal
-from signal_pipeline.events.kafka import KafkaRecord, OutgoingRecord
+from signal_pipeline.events.kafka import KafkaRecord, OutgoingRecord, encode_record
 from signal_pipeline.topology import DEAD_LETTERS, QUARANTINE, SIGNAL_EVENTS
 from tests.integration.commands.conftest import World, event
 
@@ -194,10 +194,33 @@ async def test_records_that_a_group_has_not_processed_are_left_out(world: World)
     assert figures.beyond == 3
 
 
+@pytest.mark.parametrize(
+    ("passed", "named"),
+    [((), "process-signal and detect-anomaly"), (("process-signal",), "detect-anomaly")],
+    ids=["neither-group", "one-group"],
+)
+async def test_events_that_no_group_has_processed_are_no_success(
+    world: World, passed: tuple[str, ...], named: str
+) -> None:
+    """With events and none to audit `verify` names the group that committed nothing, and exits 2."""
+    await world.produce([encode_record(event(number), topic=SIGNAL_EVENTS.name) for number in range(3)])
+    for group in passed:
+        world.commit(group)
+    done = await asyncio.to_thread(_command, world)
+    assert done.returncode == 2
+    assert f"nothing could be audited: {named} committed none of 3 events on signal-events" in done.stdout
+    assert "every event is accounted for" not in done.stdout
+
+
+async def test_an_empty_topic_passes(world: World) -> None:
+    """Where there are no events nothing can be missing: `verify` exits 0."""
+    assert (await asyncio.to_thread(_command, world)).returncode == 0
+
+
 async def test_a_long_list_of_names_is_cut(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Of many missing events twenty are named, and the number of the others is said."""
     await world.accept([event(1) for _ in range(COUNT)])
-    assert not await asyncio.to_thread(run_verify, world.settings)
+    assert await asyncio.to_thread(run_verify, world.settings) is Verdict.FAILED
     shown = capsys.readouterr().out
     assert f"{COUNT} events are neither stored nor dead-lettered" in shown
     assert shown.count("of source web") == 20

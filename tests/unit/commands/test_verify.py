@@ -18,7 +18,7 @@ from signal_pipeline.commands.verify_claims import (
     name_of,
     origin_id,
 )
-from signal_pipeline.commands.verify_figures import AuditFigures, violations
+from signal_pipeline.commands.verify_figures import AuditFigures, Verdict, recorded_violations, verdict_of, violations
 from signal_pipeline.commands.verify_store import AnomalyCounts, OutboxCounts, PublishedCounts, UnpublishedCounts
 from signal_pipeline.domain.dead_letters import DeadLetterMetadata, Disposition, dead_letter_id, metadata_headers
 from signal_pipeline.domain.failures import FailureClass
@@ -39,6 +39,7 @@ CLEAN = AuditFigures(
     missing=0,
     missing_names=(),
     beyond=0,
+    idle_groups=(),
     anomalies=AnomalyCounts(total=1, without_event=0, with_several=0, without_event_ids=[], with_several_ids=[]),
     outbox=OutboxCounts(total=1, orphans=0, orphan_ids=[], looked_at=NOON),
     published=PublishedCounts(total=1, repeated=0, unknown=0, unknown_ids=[]),
@@ -186,3 +187,31 @@ def test_each_breach_is_a_violation(changes: dict[str, Any], kind: str, what: st
     """One of anything that must not be is enough; it has words for a person and a name for the record."""
     found = violations(replace(CLEAN, **changes))
     assert [(each.kind, each.what, each.count) for each in found] == [(kind, what, 1)]
+    assert verdict_of(replace(CLEAN, **changes)) is Verdict.FAILED
+    assert recorded_violations(replace(CLEAN, **changes)) == {kind: 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "recorded"),
+    [
+        pytest.param({}, Verdict.PASSED, {}, id="all-audited"),
+        pytest.param({"beyond": 5}, Verdict.PASSED, {}, id="a-part-audited"),
+        pytest.param({"places": Counter()}, Verdict.PASSED, {}, id="no-events"),
+        pytest.param(
+            {"places": Counter(), "beyond": 5}, Verdict.NOTHING_AUDITED, {"nothing_audited": 5}, id="none-audited"
+        ),
+        pytest.param(
+            {"places": Counter(), "beyond": 5, "foreign_events": 1},
+            Verdict.FAILED,
+            {"nothing_audited": 5, "anomaly_events_without_uuid": 1},
+            id="none-audited-and-a-breach",
+        ),
+    ],
+)
+def test_an_audit_of_no_event_passes_only_without_events(
+    changes: dict[str, Any], verdict: Verdict, recorded: dict[str, int]
+) -> None:
+    """Events of which none could be audited are no success: the verdict and the record say so."""
+    figures = replace(CLEAN, **changes)
+    assert verdict_of(figures) is verdict
+    assert recorded_violations(figures) == recorded
