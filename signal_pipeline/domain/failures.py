@@ -111,11 +111,17 @@ _SQLSTATES: tuple[tuple[str, FailureClass], ...] = (
     ("54000", FailureClass.REJECTED),  # a value too large for an index
     ("25006", FailureClass.DEPENDENCY),  # read-only: a standby after failover
     ("25P03", FailureClass.DEPENDENCY),  # idle in transaction for too long: this process was stopped meanwhile
+    ("25P04", FailureClass.DEPENDENCY),  # the whole transaction took too long (PostgreSQL 17)
+    # A prepared statement that the connection lost, or has already: a connection pooler in between hands one client's
+    # connection to another. No event causes it and the next connection may do, so none must pay with its attempts.
+    ("26000", FailureClass.DEPENDENCY),
+    ("42P05", FailureClass.DEPENDENCY),
     ("57014", FailureClass.DEPENDENCY),  # statement timeout: the server is slower than the load
     ("22", FailureClass.REJECTED),  # data exception
     ("08", FailureClass.DEPENDENCY),  # connection
     ("53", FailureClass.DEPENDENCY),  # insufficient resources
     ("57P", FailureClass.DEPENDENCY),  # shutdown, crash recovery, not yet started
+    ("58", FailureClass.DEPENDENCY),  # the server's disk or system failed: no other event would fare better
 )
 
 

@@ -5,6 +5,10 @@ text that PostgreSQL cannot hold     rejected     found by the client before it 
 no free connection in time           dependency   the server is down, or slower than the load
 any wait that was cut off            dependency
 the connection broke                 dependency
+
+One error with a SQLSTATE is not what that says: a statement that the connection prepared before the schema changed is
+refused as a feature that is not supported, on this connection for ever. It is a dependency, and the pool gets a new
+connection.
 """
 
 from collections.abc import Iterator
@@ -16,10 +20,11 @@ from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 from signal_pipeline.domain.failures import Failure, FailureClass, class_of_sqlstate
 from signal_pipeline.errors import PipelineError
 
-__all__ = ["StoreError", "failure_of", "is_rejected", "translated_errors"]
+__all__ = ["StoreError", "failure_of", "is_rejected", "lost_its_statements", "translated_errors"]
 
 _FAULTS = (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests, TimeoutError, OSError, UnicodeEncodeError)
 _UNTRANSLATABLE_TEXT = "22021"
+_REPLANNING = "RevalidateCachedQuery"  # the server's function that finds a changed result; its message is translated
 
 
 class StoreError(PipelineError):
@@ -45,14 +50,22 @@ def is_rejected(exc: BaseException) -> bool:
     return isinstance(exc, _FAULTS) and failure_of(exc).failure_class is FailureClass.REJECTED
 
 
+def lost_its_statements(exc: BaseException) -> bool:
+    """Return whether what the connection has prepared is of no use any more, so that only a new one helps."""
+    if isinstance(exc, psycopg.errors.FeatureNotSupported):
+        return exc.diag.source_function == _REPLANNING
+    return isinstance(exc, psycopg.errors.InvalidSqlStatementName)
+
+
 def failure_of(exc: BaseException) -> Failure:
     """Return the verdict on an error; its detail holds no SQL and no data, only names of error and constraint."""
     if isinstance(exc, StoreError):
         return exc.failure
     if isinstance(exc, psycopg.Error) and exc.sqlstate is not None:
+        stale = lost_its_statements(exc)
         constraint = f" ({exc.diag.constraint_name})" if exc.diag.constraint_name else ""
         return Failure(
-            failure_class=class_of_sqlstate(exc.sqlstate),
+            failure_class=FailureClass.DEPENDENCY if stale else class_of_sqlstate(exc.sqlstate),
             code=exc.sqlstate,
             detail=f"PostgreSQL answered {type(exc).__name__}{constraint}",
         )

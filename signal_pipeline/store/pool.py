@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import AsyncConnection, Error
 from psycopg_pool import AsyncConnectionPool
 
-from signal_pipeline.store.errors import translated_errors
+from signal_pipeline.store.errors import lost_its_statements, translated_errors
 
 __all__ = ["Pool"]
 
@@ -62,7 +62,12 @@ class Pool:
         """
         with translated_errors():
             async with asyncio.timeout(_CALL_SECONDS), (await self._opened()).connection() as connection:
-                yield connection
+                try:
+                    yield connection
+                except Error as exc:
+                    if lost_its_statements(exc):
+                        await self._renew()
+                    raise
 
     async def ping(self) -> None:
         """Ask the server for an answer; `StoreError` when there is none."""
@@ -87,6 +92,10 @@ class Pool:
         except Error:
             # One dead connection means a server that restarted: the others are dead too, and finding that out one
             # by one would cost the caller a growing pause for each.
-            if self._pool is not None:
-                await self._pool.drain()
+            await self._renew()
             raise
+
+    async def _renew(self) -> None:
+        """Take new connections in place of all; those in use are replaced when they come back."""
+        if self._pool is not None:
+            await self._pool.drain()

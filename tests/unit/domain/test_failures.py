@@ -80,6 +80,10 @@ def test_a_failure_may_have_a_status_of_its_own() -> None:
         (None, "dependency"),
         ("57014", "dependency"),  # statement timeout
         ("25P03", "dependency"),  # idle in transaction for too long
+        ("25P04", "dependency"),  # transaction timeout
+        ("26000", "dependency"),  # prepared statement lost
+        ("42P05", "dependency"),  # prepared statement there already
+        ("58030", "dependency"),  # the server's disk
         ("23503", "unexpected"),
         ("25001", "unexpected"),
         ("40003", "unexpected"),
