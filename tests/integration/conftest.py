@@ -65,9 +65,9 @@ class PostgresServer:
         self.admin(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """A server of its own in a temporary folder, on a free port; not as root, which PostgreSQL refuses."""
+@contextmanager
+def running_server() -> Iterator[PostgresServer]:
+    """Lend a server of its own in a temporary folder, on a free port; not as root, which PostgreSQL refuses."""
     user = _unprivileged_user()
     folder = Path(tempfile.mkdtemp(prefix="signal-pipeline-postgres-"))
     if user:
@@ -87,12 +87,24 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A server for the session."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def migrated_template(postgres_server: PostgresServer) -> str:
     """The name of a database with the schema, from which others are copied in a fraction of a second."""
+    return make_template(postgres_server)
+
+
+def make_template(server: PostgresServer) -> str:
+    """Make a database with the schema and without a slot, and return its name."""
     name = "migrated_template"
-    migrate(postgres_server.url(name), SQL_DIRECTORY)
+    migrate(server.url(name), SQL_DIRECTORY)
     # Slots belong to the server: this one would retain its log during the whole session.
-    postgres_server.admin(sql.SQL("SELECT pg_drop_replication_slot({})").format(sql.Literal("outbox_slot")))
+    server.admin(sql.SQL("SELECT pg_drop_replication_slot({})").format(sql.Literal("outbox_slot")))
     return name
 
 

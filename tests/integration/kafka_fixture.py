@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -135,13 +136,20 @@ def _read(consumer: Consumer, place: TopicPartition, end: int) -> Iterator[Kafka
         )
 
 
-@pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """A broker for the session; it stops afterwards."""
-    broker = KafkaBroker(tmp_path_factory.mktemp("kafka") / "state")
+@contextmanager
+def running_broker(state: Path) -> Iterator[KafkaBroker]:
+    """Lend a broker with an empty log; it stops afterwards."""
+    broker = KafkaBroker(state)
     started = broker.local("up", "--only", "kafka")
     try:
         assert started.returncode == 0, started.stdout + started.stderr
         yield broker
     finally:
         broker.local("down")
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """A broker for the session."""
+    with running_broker(tmp_path_factory.mktemp("kafka") / "state") as broker:
+        yield broker
