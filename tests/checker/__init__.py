@@ -8,13 +8,18 @@ Kafka through a bare consumer.
 """
 
 from tests.checker.check import check, check_until_sound
+from tests.checker.history import Bounds, History
 from tests.checker.ledger import LedgerWriter, load_ledger
 from tests.checker.model import Outcome, Sent, Snapshot
+from tests.checker.observer import Observer
 from tests.checker.report import Finding, Report
 
 __all__ = [
+    "Bounds",
     "Finding",
+    "History",
     "LedgerWriter",
+    "Observer",
     "Outcome",
     "Report",
     "Sent",

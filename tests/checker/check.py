@@ -4,9 +4,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from tests.checker.anomalies import unpaired, unpublished, wrong_anomalies
+from tests.checker.bounds import exceeded
 from tests.checker.case import Case
-from tests.checker.kafka import read_topic
+from tests.checker.counters import miscounted
+from tests.checker.history import History
+from tests.checker.kafka import read_ends, read_topic
 from tests.checker.model import Sent, Snapshot
+from tests.checker.moments import committed_ahead, lagging, overtaken, went_back
 from tests.checker.poison import altered_letters, healthy_letters, misplaced_poison
 from tests.checker.postgres import read_tables
 from tests.checker.report import Finding, Line, Report
@@ -27,13 +31,22 @@ _INVARIANTS: tuple[tuple[str, str, Callable[[Case], Iterator[Finding | None]]], 
     ("I9", "each poison record is exactly one dead letter", misplaced_poison),
     ("I9", "no healthy event is a dead letter", healthy_letters),
 )
+# These need to have been watched while it ran.
+_WATCHED: tuple[tuple[str, str, Callable[[Case], Iterator[Finding | None]]], ...] = (
+    ("I5", "no sampled commit is ahead of an effect", committed_ahead),
+    ("I5", "no sampled commit is below an earlier one", went_back),
+    ("I5", "every group has committed to the end", lagging),
+    ("I11", "first processing of a key is in order", overtaken),
+    ("I13", "memory, connections, in-flight, log are bounded", exceeded),
+    ("I14", "counters are what the ledger says", miscounted),
+)
 _PAUSE_SECONDS = 0.5
 
 
 def judge(case: Case) -> Report:
     """Judge what was read; pure."""
     lines = []
-    for invariant, title, examine in _INVARIANTS:
+    for invariant, title, examine in _INVARIANTS if case.history is None else _INVARIANTS + _WATCHED:
         results = list(examine(case))
         findings = tuple(each for each in results if each is not None)
         lines.append(Line(invariant=invariant, title=title, checked=len(results), findings=findings))
@@ -47,6 +60,7 @@ def check(
     *,
     stamped: bool = False,
     recorded: bool = False,
+    history: History | None = None,
 ) -> Report:
     """Read the pipeline's state and judge it.
 
@@ -56,6 +70,7 @@ def check(
         sent: The ledger, which is also the scope; empty judges all rows by themselves.
         stamped: Every outbox row must be stamped as published.
         recorded: Every dead letter must be in table `dead_letters`.
+        history: What an observer saw meanwhile, for the invariants about moments; Kafka must be readable then.
     """
     scope = Case(sent=tuple(sent), snapshot=Snapshot())
     tables = read_tables(database_url, sources=[*scope.own_sources], ids=[*scope.events], everything=not sent)
@@ -69,8 +84,10 @@ def check(
         published=None if bootstrap is None else read_topic(bootstrap, "anomaly-events"),
         dead=() if bootstrap is None else read_topic(bootstrap, "signal-events-dlq"),
         quarantined=() if bootstrap is None else read_topic(bootstrap, "signal-events-quarantine"),
+        log=() if bootstrap is None or history is None else read_topic(bootstrap, "signal-events", history.log_start),
+        ends={} if bootstrap is None or history is None else read_ends(bootstrap),
     )
-    return judge(Case(sent=tuple(sent), snapshot=snapshot, stamped=stamped, recorded=recorded))
+    return judge(Case(sent=tuple(sent), snapshot=snapshot, stamped=stamped, recorded=recorded, history=history))
 
 
 def check_until_sound(read: Callable[[], Report], *, seconds: float) -> Report:

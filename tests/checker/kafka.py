@@ -1,22 +1,36 @@
-"""Reads topics from their beginning to their present end, with no consumer group and no commit."""
+"""Reads topics to their present end, and what groups have committed; joins no group and commits nothing."""
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
+from tests.checker.history import Part
 from tests.checker.model import Headers, Position, RawRecord
 
-__all__ = ["read_topic"]
+__all__ = ["GROUPS", "offset_reader", "partitions_of", "read_ends", "read_topic"]
 
+# Which topic a group consumes.
+GROUPS = {
+    "process-signal": "signal-events",
+    "detect-anomaly": "signal-events",
+    "confirm-outbox": "anomaly-events",
+    "replay-dlq": "signal-events-dlq",
+}
 _TIMEOUT_SECONDS = 30.0
 _BATCH_SECONDS = 0.1
 
 
-def read_topic(bootstrap: str, topic: str) -> tuple[RawRecord, ...]:
+def read_topic(bootstrap: str, topic: str, start: Mapping[int, int] | None = None) -> tuple[RawRecord, ...]:
     """Return the committed records of a topic; none when there is no such topic.
+
+    Args:
+        bootstrap: Kafka's address.
+        topic: Name of the topic.
+        start: First offset of each partition; everything when it is not given.
 
     Raises:
         TimeoutError: the broker did not give the rest of the topic in time.
@@ -33,14 +47,33 @@ def read_topic(bootstrap: str, topic: str) -> tuple[RawRecord, ...]:
         }
     )
     try:
-        partitions = _partitions(consumer, topic)
-        consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in partitions])
+        partitions = partitions_of(consumer, topic)
+        first = start or {}
+        consumer.assign([TopicPartition(topic, each, first.get(each, OFFSET_BEGINNING)) for each in partitions])
         return tuple(_records(consumer, partitions))
     finally:
         consumer.close()
 
 
-def _partitions(consumer: Any, topic: str) -> set[int]:
+def offset_reader(bootstrap: str, group: str) -> Any:
+    """Return a client that asks for offsets in the name of a group, and never joins it."""
+    return Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False, "log_level": 0})
+
+
+def read_ends(bootstrap: str) -> dict[Part, tuple[int | None, int]]:
+    """Return for each group and partition what is committed, None when nothing is, and the log's end."""
+    found: dict[Part, tuple[int | None, int]] = {}
+    for group, topic in GROUPS.items():
+        with closing(offset_reader(bootstrap, group)) as reader:
+            places = [TopicPartition(topic, each) for each in partitions_of(reader, topic)]
+            for place in reader.committed(places, timeout=_TIMEOUT_SECONDS) if places else ():
+                end = reader.get_watermark_offsets(place, timeout=_TIMEOUT_SECONDS)[1]
+                found[group, topic, place.partition] = (place.offset if place.offset >= 0 else None, end)
+    return found
+
+
+def partitions_of(consumer: Any, topic: str) -> set[int]:
+    """Return the numbers of a topic's partitions; none when there is no such topic."""
     found = consumer.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic]
     if found.error is not None and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
         raise KafkaException(found.error)

@@ -1,11 +1,13 @@
 """What the checker compares: what was sent, and what is found in PostgreSQL and Kafka afterwards. Values only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
+
+from tests.checker.history import Part
 
 __all__ = [
     "Anomaly",
@@ -109,6 +111,7 @@ class Row:
     event_ts: datetime | None
     payload: Any
     extensions: Mapping[str, Any] | None
+    stored_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +121,7 @@ class Anomaly:
     id: UUID
     signal_id: UUID
     rule: str
+    detected_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +147,8 @@ class Snapshot:
         quarantined: Records of the quarantine topic.
         recorded: Original positions of the rows of `dead_letters`.
         superseded: Versions that were stored until a newer one replaced them.
+        log: Records of `signal-events` since an observation began.
+        ends: Committed offset, if any, and log end of each group and partition.
     """
 
     rows: tuple[Row, ...] = ()
@@ -153,3 +159,5 @@ class Snapshot:
     quarantined: tuple[RawRecord, ...] = ()
     recorded: tuple[Position, ...] = ()
     superseded: tuple[Row, ...] = ()
+    log: tuple[RawRecord, ...] = ()
+    ends: Mapping[Part, tuple[int | None, int]] = field(default_factory=dict)

@@ -12,18 +12,18 @@ import pg8000.dbapi
 
 from tests.checker.model import Anomaly, OutboxRow, Position, Row
 
-__all__ = ["Tables", "read_tables"]
+__all__ = ["Tables", "connect", "read_tables"]
 
 _SIGNALS = """
-SELECT id, source, type, user_id, event_ts, payload::text, extensions::text FROM signals
+SELECT id, source, type, user_id, event_ts, payload::text, extensions::text, ingest_ts FROM signals
 WHERE %s OR source = ANY(%s::text[]) OR id = ANY(%s::uuid[])
 """
 _SUPERSEDED = """
-SELECT signal_id, NULL, type, user_id, event_ts, payload::text, extensions::text FROM superseded_signals
+SELECT signal_id, NULL, type, user_id, event_ts, payload::text, extensions::text, NULL FROM superseded_signals
 WHERE %s OR signal_id = ANY(%s::uuid[])
 """
 _ANOMALIES = """
-SELECT id, signal_event_id, anomaly_type FROM anomalies WHERE %s OR signal_event_id = ANY(%s::uuid[])
+SELECT id, signal_event_id, anomaly_type, detection_ts FROM anomalies WHERE %s OR signal_event_id = ANY(%s::uuid[])
 """
 _OUTBOX = """
 SELECT id, aggregateid, payload::text, processed_at IS NOT NULL FROM outbox_events
@@ -61,7 +61,9 @@ def read_tables(database_url: str, *, sources: Sequence[str], ids: Sequence[UUID
         return Tables(
             rows=tuple(map(_row, rows)),
             superseded=tuple(map(_row, _fetch(cursor, _SUPERSEDED, everything, signal_ids))),
-            anomalies=tuple(Anomaly(id=each[0], signal_id=each[1], rule=each[2]) for each in anomalies),
+            anomalies=tuple(
+                Anomaly(id=each[0], signal_id=each[1], rule=each[2], detected_at=each[3]) for each in anomalies
+            ),
             outbox=tuple(
                 OutboxRow(id=each[0], aggregate_id=each[1], payload=json.loads(each[2]), stamped=each[3])
                 for each in outbox
@@ -72,18 +74,23 @@ def read_tables(database_url: str, *, sources: Sequence[str], ids: Sequence[UUID
         )
 
 
-@contextmanager
-def _snapshot(database_url: str) -> Iterator[Any]:
+def connect(database_url: str, *, seconds: float = 60) -> Any:
+    """Return a connection whose every answer comes within so many seconds, or is an error."""
     url = urlsplit(database_url)
-    connection = pg8000.dbapi.connect(
+    return pg8000.dbapi.connect(
         user=unquote(url.username or "postgres"),
         password=unquote(url.password or ""),
         host=url.hostname or "127.0.0.1",
         port=url.port or 5432,
         database=url.path.lstrip("/"),
-        timeout=60,
+        timeout=seconds,
+        application_name="checker",
     )
-    with closing(connection):
+
+
+@contextmanager
+def _snapshot(database_url: str) -> Iterator[Any]:
+    with closing(connect(database_url)) as connection:
         cursor = connection.cursor()
         # One snapshot for all tables: a row written between two reads would look like an orphan.
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -96,7 +103,7 @@ def _fetch(cursor: Any, statement: str, *arguments: Any) -> list[Any]:
 
 
 def _row(fields: Sequence[Any]) -> Row:
-    row_id, source, kind, user_id, event_ts, payload, extensions = fields
+    row_id, source, kind, user_id, event_ts, payload, extensions, stored_at = fields
     return Row(
         id=row_id,
         source=source,
@@ -105,4 +112,5 @@ def _row(fields: Sequence[Any]) -> Row:
         event_ts=event_ts,
         payload=None if payload is None else json.loads(payload),
         extensions=None if extensions is None else json.loads(extensions),
+        stored_at=stored_at,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from local.ports import is_free
 from local.processes import identify
 from signal_pipeline.settings import Settings
-from tests.checker import Report, Sent, check, check_until_sound
+from tests.checker import Observer, Report, Sent, check, check_until_sound
 
 __all__ = ["ROOT", "Pipeline", "own_pipeline"]
 
@@ -75,11 +75,14 @@ class Pipeline:
         recorded = json.loads((self.state / "run" / "processes.json").read_text())
         return {name: process["pid"] for name, process in recorded.items()}
 
-    def check(self, sent: tuple[Sent, ...], *, seconds: float = _SETTLE_SECONDS) -> Report:
-        """Let the independent checker judge what was sent, once everything had time to arrive."""
+    def check(
+        self, sent: tuple[Sent, ...], *, seconds: float = _SETTLE_SECONDS, observer: Observer | None = None
+    ) -> Report:
+        """Let the independent checker judge what was sent, and seen, once everything had time to arrive."""
 
         def read() -> Report:
-            return check(self.database_url, self.bootstrap, sent, stamped=True, recorded=True)
+            history = observer.look() if observer else None
+            return check(self.database_url, self.bootstrap, sent, stamped=True, recorded=True, history=history)
 
         return check_until_sound(read, seconds=seconds)
 
