@@ -153,6 +153,7 @@ class Dispatcher:
         while (load := self._next_load()) is not None:
             self._start(load)
         self._metrics.paused.set(sum(one.failures > 0 for one in self.partitions.values()))
+        self._metrics.breaker_open.set(self._breaker.is_open)
         self.on_change()
         self._come_back()
 

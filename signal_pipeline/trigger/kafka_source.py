@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from typing import Final
 
 from signal_pipeline.broker.config import consumer_config
+from signal_pipeline.broker.lag import GroupLag
 from signal_pipeline.broker.producer import KafkaProducer
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import TriggerMetrics
@@ -84,6 +85,7 @@ class KafkaTriggerSource:
             group=self._trigger.group,
             offset_reset=self._trigger.offset_reset,
             protocol=self._trigger.protocol,
+            instance=self._settings.trigger_instance,
         )
 
     def _control_flow(self, dispatcher: Dispatcher, consumer: ConsumerThread) -> None:
@@ -96,12 +98,9 @@ class KafkaTriggerSource:
             await asyncio.sleep(_COMMIT_SECONDS)
 
     def _lag_task(self, dispatcher: Dispatcher, consumer: ConsumerThread) -> "asyncio.Task[None]":
-        monitor = LagMonitor(
-            self._settings,
-            group=self._trigger.group,
-            starts_at_end=self._trigger.offset_reset == "latest",
-            metrics=self._metrics,
-        )
+        starts_at_end = self._trigger.offset_reset == "latest"
+        lag = GroupLag(self._settings, group=self._trigger.group, starts_at_end=starts_at_end)
+        monitor = LagMonitor(lag, self._metrics.lag)
 
         async def measure() -> None:
             while True:

@@ -43,6 +43,14 @@ class Partition:
         self.failures = 0
         self.retry_at = 0.0
         self.waiting_since = 0.0
+        self._delivered_from_ms = 0
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """The broker's time of the oldest record that is not resolved; None when all that were read are."""
+        if self.delivering:
+            return self._delivered_from_ms
+        return self.buffer[0].record.timestamp_ms if self.buffer else None
 
     def ready(self, now: float) -> bool:
         """Tell whether something can be delivered."""
@@ -70,6 +78,8 @@ class Partition:
             size -= pending.size
             self.buffered_bytes -= pending.size
             taken.append(pending)
+        if taken:
+            self._delivered_from_ms = taken[0].record.timestamp_ms
         return taken
 
     def begin(self) -> None:

@@ -1,0 +1,35 @@
+"""Every metric of the product, declared once, grouped by the process that exports it.
+
+A role has one metrics page. Its function serves the page and appends its trigger's page to its own, so the two
+processes never declare the same name: the trigger's process metrics carry the prefix `trigger_`.
+"""
+
+from signal_pipeline.observability.metrics.functions import (
+    AuthMetrics,
+    ConfirmMetrics,
+    DetectMetrics,
+    EmitMetrics,
+    ProcessMetrics,
+    ReplayMetrics,
+    RequestMetrics,
+    RetentionMetrics,
+)
+from signal_pipeline.observability.metrics.operations import AuditMetrics
+from signal_pipeline.observability.metrics.registry import function_registry, trigger_registry
+from signal_pipeline.observability.metrics.trigger import LagMetrics, TriggerMetrics
+
+__all__ = [
+    "AuditMetrics",
+    "AuthMetrics",
+    "ConfirmMetrics",
+    "DetectMetrics",
+    "EmitMetrics",
+    "LagMetrics",
+    "ProcessMetrics",
+    "ReplayMetrics",
+    "RequestMetrics",
+    "RetentionMetrics",
+    "TriggerMetrics",
+    "function_registry",
+    "trigger_registry",
+]
