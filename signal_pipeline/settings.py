@@ -112,9 +112,18 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(4 * 1024**2, ge=1024, description="largest request body")
     max_requests_in_flight: int = Field(256, ge=1, description="requests a function answers at once")
     trigger_metrics_url: str = Field("", description="page of the role's trigger; default: its local port; none: -")
+    trigger_instance: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]{0,200}$",
+        description="name of this trigger process, its own in the consumer group: restarted it keeps its partitions",
+    )
     database_pool_size: int = Field(4, ge=1, le=100, description="connections of one function process")
     retention_seconds: int = Field(3600, ge=60, description="age at which rows are purged by the local run")
     replay_delays_seconds: str = Field("60,600,3600", description="longest wait before each replay of a dead letter")
+    replay_per_second: int = Field(500, ge=1, le=100_000, description="most dead letters replayed a second")
+    replay_max_live_lag: int = Field(
+        10_000, ge=0, description="unprocessed events of live traffic above which replay waits"
+    )
     min_free_disk_bytes: int = Field(5 * 1024**3, ge=0, description="emission stops below this much free disk")
     outbox_poll_interval_ms: int = Field(20, ge=1, le=60_000, description="Debezium's poll.interval.ms")
 

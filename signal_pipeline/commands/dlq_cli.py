@@ -70,6 +70,7 @@ def replay(
     plan: Annotated[str, typer.Argument(help="what `plan` printed")],
     reason: Annotated[str | None, typer.Option(help="why, for the record")] = None,
     key: Annotated[str | None, typer.Option(help="idempotency key: the same gives the same job")] = None,
+    rate: Annotated[int | None, typer.Option(min=1, help="most dead letters a second")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -78,7 +79,8 @@ def replay(
     from signal_pipeline.commands.dlq_orders import replay as order_and_follow  # noqa: PLC0415
 
     with command_settings(_CLIENT) as settings:
-        raise typer.Exit(order_and_follow(DlqClient(settings), plan, reason=reason, key=key, as_json=as_json))
+        client = DlqClient(settings)
+        raise typer.Exit(order_and_follow(client, plan, reason=reason, key=key, rate=rate, as_json=as_json))
 
 
 @app.command()

@@ -71,9 +71,9 @@ class DlqClient:
         """Return what a replay by this filter would do; nothing changes."""
         return self._ask("POST", "/replay", body={"filter": wanted, "limit": limit})
 
-    def order(self, plan: str, *, reason: str | None, key: str) -> UUID:
+    def order(self, plan: str, *, reason: str | None, key: str, rate: int | None = None) -> UUID:
         """Execute a plan and return its job; the same key gives the same job."""
-        body = {"plan": plan, "reason": reason}
+        body = {"plan": plan, "reason": reason, "rate": rate}
         return UUID(self._ask("POST", "/replay", body=body, headers={"Idempotency-Key": key})["job"])
 
     def jobs(self) -> dict[str, Any]:

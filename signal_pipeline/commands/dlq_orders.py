@@ -45,11 +45,13 @@ def dead_letter_id(text: str) -> UUID:
     return found
 
 
-def replay(client: DlqClient, plan: str, *, reason: str | None, key: str | None, as_json: bool) -> int:
+def replay(
+    client: DlqClient, plan: str, *, reason: str | None, key: str | None, rate: int | None, as_json: bool
+) -> int:
     """Order a replay, show its progress until it ends, and return the exit code."""
     job_id = None
     try:
-        job_id = order(client, plan, reason=reason, key=key)
+        job_id = order(client, plan, reason=reason, key=key, rate=rate)
         _tell(f"job {job_id} is ordered; Ctrl-C ends the watching, not the job")
         job = follow(client, job_id)
     except KeyboardInterrupt:
@@ -59,11 +61,11 @@ def replay(client: DlqClient, plan: str, *, reason: str | None, key: str | None,
     return 0 if job["status"] == "completed" else 1
 
 
-def order(client: DlqClient, plan: str, *, reason: str | None, key: str | None) -> UUID:
+def order(client: DlqClient, plan: str, *, reason: str | None, key: str | None, rate: int | None = None) -> UUID:
     """Order a replay and return its job. A lost answer is no lost job: its key finds it again."""
     chosen = key or str(uuid4())
     try:
-        return client.order(plan, reason=reason, key=chosen)
+        return client.order(plan, reason=reason, key=chosen, rate=rate)
     except DependencyUnavailable as exc:
         raise DependencyUnavailable(f"{exc}; then repeat with --key {chosen}, which starts no second job") from exc
 

@@ -10,8 +10,9 @@ GET  /dead-letters a filtered list, with the scope `replay`; /dead-letters/<id> 
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from prometheus_client import CollectorRegistry
@@ -31,8 +32,9 @@ from signal_pipeline.observability.metrics import AuditMetrics, ReplayMetrics
 from signal_pipeline.roles.database import DatabaseFunction
 from signal_pipeline.roles.dead_letter_listing import next_cursor, parse_listing
 from signal_pipeline.roles.dead_letter_preview import PREVIEW_BYTES, shown
-from signal_pipeline.roles.recovery import Recovery, TickResult
+from signal_pipeline.roles.recovery import Recovery
 from signal_pipeline.roles.replay_orders import ReplayOrders, authorized
+from signal_pipeline.roles.replay_tick import ReplayTick
 from signal_pipeline.security.tokens import Tokens
 from signal_pipeline.serving.answers import json_response
 from signal_pipeline.settings import Settings
@@ -44,8 +46,6 @@ from signal_pipeline.topology import DEAD_LETTERS, SIGNAL_EVENTS
 __all__ = ["ReplayDlq"]
 
 _LIVE_GROUP: Final = "process-signal"
-_TICK_LIMIT: Final = 500  # with a tick every few seconds, recovery takes a small share of what live traffic can have
-_MAX_LIVE_LAG: Final = 10_000  # above it live traffic is behind, and recovery waits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,7 @@ class _Clients:
 
     producer: KafkaProducer
     recovery: Recovery
+    tick: ReplayTick
     lag: GroupLag
     live_lag: GroupLag
 
@@ -77,12 +78,16 @@ class ReplayDlq(DatabaseFunction):
         """Make the clients; they connect by themselves."""
         producer = KafkaProducer(self.settings)
         recovery = Recovery(self.pool, producer, self._metrics, self._schedule)
-        self._clients = _Clients(
-            producer=producer,
-            recovery=recovery,
-            lag=GroupLag(self.settings, group=self.name),
-            live_lag=GroupLag(self.settings, group=_LIVE_GROUP),
+        live_lag = GroupLag(self.settings, group=_LIVE_GROUP)
+        tick = ReplayTick(
+            recovery,
+            self._orders,
+            partial(asyncio.to_thread, live_lag.total, SIGNAL_EVENTS),
+            per_second=self.settings.replay_per_second,
+            max_live_lag=self.settings.replay_max_live_lag,
         )
+        lag = GroupLag(self.settings, group=self.name)
+        self._clients = _Clients(producer=producer, recovery=recovery, tick=tick, lag=lag, live_lag=live_lag)
 
     async def close(self) -> None:
         """Wait for what is under way, then close the clients."""
@@ -122,13 +127,9 @@ class ReplayDlq(DatabaseFunction):
             raise
 
     async def _recover(self) -> dict[str, Any]:
-        clients = self._opened()
-        live_lag = await asyncio.to_thread(clients.live_lag.total, SIGNAL_EVENTS)
-        yields = live_lag > _MAX_LIVE_LAG
-        result = TickResult() if yields else await clients.recovery.tick(_TICK_LIMIT)
-        ordered = 0 if yields else await self._orders.step(clients.recovery, _TICK_LIMIT)
+        done = await self._opened().tick.run()
         await self._measure()
-        return {**asdict(result), "ordered": ordered, "yielded": yields}
+        return done
 
     async def _stats(self, _: Request) -> Response:
         rows = await dead_letter_stats(self.pool)

@@ -1,7 +1,7 @@
 """Replay ordered by a person: `POST /replay` and `/jobs`.
 
 POST /replay {"filter": {…}, "limit": n}     200, the plan and what it would do; nothing changes
-POST /replay {"plan": "…", "reason": "…"}    202, a job; the same Idempotency-Key gives the same job
+POST /replay {"plan": "…", "reason": "…", "rate": n}    202, a job; the same Idempotency-Key gives the same job
 GET  /jobs                                   200, the newest jobs
 GET  /jobs/<id>                              200, how far it is
 POST /jobs/<id>/pause | resume | cancel      200
@@ -9,8 +9,10 @@ POST /jobs/<id>/pause | resume | cancel      200
 The schedule's tick does the work, a step at a time, so a job survives whatever dies.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Final
 from uuid import UUID
@@ -19,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from signal_pipeline.domain.pace import Pace
 from signal_pipeline.domain.replay_plan import ReplayPlan
 from signal_pipeline.errors import Conflict, InvalidEvent, NotFound
 from signal_pipeline.events.dead_letter_metadata import uuid_or_none
@@ -34,6 +37,7 @@ from signal_pipeline.store.errors import StoreError
 from signal_pipeline.store.pool import Pool
 from signal_pipeline.store.replay_jobs import (
     JobOrder,
+    RunningJob,
     create_job,
     find_job,
     find_job_by_key,
@@ -43,7 +47,7 @@ from signal_pipeline.store.replay_jobs import (
     switch_job,
 )
 
-__all__ = ["ReplayOrders", "authorized"]
+__all__ = ["JobStep", "ReplayOrders", "authorized"]
 
 _SCOPE: Final = "replay"
 _MAX_BODY_BYTES: Final = 64 * 1024
@@ -51,6 +55,8 @@ _DEFAULT_LIMIT: Final = 1000
 _MAX_LIMIT: Final = 100_000
 _SAMPLES: Final = 10
 _MAX_REASON: Final = 500
+_MAX_RATE: Final = 100_000
+_SLICE_SECONDS: Final = 0.2  # a job with a rate of its own publishes what it may in this time at once
 _MAX_KEY_BYTES: Final = 256
 _UNIQUE_VIOLATION: Final = "23505"
 _ACTIONS: Final = {"pause": "paused", "resume": "running", "cancel": "cancelled"}
@@ -63,6 +69,19 @@ def authorized(request: Request, tokens: Tokens) -> Claims:
     claims = tokens.verify(bearer_token(headers) or "", TokenType.ACCESS)
     require_scope(claims, _SCOPE)
     return claims
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobStep:
+    """What one step of a job did.
+
+    Attributes:
+        replayed: Acknowledged by the broker.
+        wait_seconds: How long the job's own rate asks to wait; 0 when the job need not wait, or there is none.
+    """
+
+    replayed: int = 0
+    wait_seconds: float = 0.0
 
 
 class ReplayOrders:
@@ -78,6 +97,7 @@ class ReplayOrders:
         self._pool = pool
         self._tokens = tokens
         self._topics = topics
+        self._pace: tuple[UUID, Pace] | None = None  # of the job that is running
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the routes of plans and jobs."""
@@ -88,12 +108,18 @@ class ReplayOrders:
             Route("/jobs/{job_id}/{action}", self._switch, methods=["POST"]),
         )
 
-    async def step(self, recovery: Recovery, limit: int) -> int:
-        """Publish up to `limit` further dead letters of the running job; return how many were acknowledged."""
+    async def step(self, recovery: Recovery, limit: int) -> JobStep:
+        """Publish up to `limit` further dead letters of the running job, fewer when its own rate is lower."""
         async with running_job(self._pool) as job:
             if job is None:
-                return 0
-            letters = await job.next_letters(_filter(job.filter), topics=self._topics, limit=limit)
+                return JobStep()
+            pace, now = self._pace_of(job), asyncio.get_running_loop().time
+            if pace is not None and (wait := pace.wait(now=now())):
+                return JobStep(wait_seconds=wait)
+            most = limit if pace is None else min(limit, max(int(pace.per_second * _SLICE_SECONDS), 1))
+            letters = await job.next_letters(_filter(job.filter), topics=self._topics, limit=most)
+            if pace is not None:
+                pace.spent(len(letters), now=now())
             published = await recovery.publish(letters)
             acknowledged = {letter.dlq_id for letter in published.acknowledged}
             done = acknowledged | {letter.dlq_id for letter in published.hopeless}
@@ -102,12 +128,20 @@ class ReplayOrders:
             replayed = [letter for letter in passed if letter.dlq_id in acknowledged]
             cursor = passed[-1].dlq_id if passed else None
             await job.advance(replayed, skipped=len(passed) - len(replayed), cursor=cursor, ended=not letters)
-            return len(replayed)
+            return JobStep(replayed=len(replayed))
+
+    def _pace_of(self, job: RunningJob) -> Pace | None:
+        """Return the pace that a job was ordered with; None when it takes all that replay may."""
+        if job.rate is None:
+            return None
+        if self._pace is None or self._pace[0] != job.job_id:
+            self._pace = (job.job_id, Pace(job.rate))
+        return self._pace[1]
 
     async def _replay(self, request: Request) -> Response:
         claims = authorized(request, self._tokens)
         asked = _object(await read_body(request, _MAX_BODY_BYTES))
-        if set(asked) <= {"plan", "reason"} and isinstance(asked.get("plan"), str):
+        if set(asked) <= {"plan", "reason", "rate"} and isinstance(asked.get("plan"), str):
             return await self._execute(asked, claims, request.headers.get("idempotency-key"))
         if set(asked) <= {"filter", "limit"} and isinstance(asked.get("filter", {}), dict):
             return await self._plan(asked)
@@ -127,7 +161,7 @@ class ReplayOrders:
         return json_response(content)
 
     async def _execute(self, asked: Mapping[str, Any], claims: Claims, key: str | None) -> Response:
-        plan, reason = _parsed_plan(asked["plan"]), _reason(asked.get("reason"))
+        plan, reason, rate = _parsed_plan(asked["plan"]), _reason(asked.get("reason")), _rate(asked.get("rate"))
         if key is not None and len(key.encode()) > _MAX_KEY_BYTES:
             raise InvalidEvent(f"Idempotency-Key has at most {_MAX_KEY_BYTES} bytes", code="invalid_parameter")
         letters = await self._selected(plan.filter)
@@ -137,12 +171,15 @@ class ReplayOrders:
             filter=plan.filter,
             requested_by=claims.subject,
             reason=reason,
+            rate=rate,
             total=len(letters),
         )
         job_id = await self._created(
             order, is_current=plan == ReplayPlan.of(plan.filter, (letter["dlq_id"] for letter in letters))
         )
-        get_logger().info("replay_ordered", job=str(job_id), who=claims.subject, filter=plan.filter, reason=reason)
+        get_logger().info(
+            "replay_ordered", job=str(job_id), who=claims.subject, filter=plan.filter, reason=reason, rate=rate
+        )
         return json_response({"job": str(job_id)}, 202)
 
     async def _created(self, order: JobOrder, *, is_current: bool) -> UUID:
@@ -225,3 +262,11 @@ def _reason(text: Any) -> str | None:
     if text is not None and not (isinstance(text, str) and len(text) <= _MAX_REASON):
         raise InvalidEvent(f"reason is a text of at most {_MAX_REASON} characters", code="invalid_parameter")
     return text
+
+
+def _rate(number: Any) -> int | None:
+    if number is None:
+        return None
+    if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= _MAX_RATE:
+        raise InvalidEvent(f"rate is a whole number from 1 to {_MAX_RATE}", code="invalid_parameter")
+    return number

@@ -44,6 +44,7 @@ class JobOrder:
         filter: Its filter, as JSON values.
         requested_by: Who ordered it.
         reason: Why, in the person's words.
+        rate: Most dead letters a second; None takes what replay may.
         total: Dead letters of the plan.
     """
 
@@ -52,6 +53,7 @@ class JobOrder:
     filter: Mapping[str, Any]
     requested_by: str
     reason: str | None
+    rate: int | None
     total: int
 
 
@@ -77,6 +79,7 @@ async def create_job(pool: Pool, order: JobOrder) -> tuple[UUID, str]:
         "filter": json.dumps(order.filter),
         "requested_by": order.requested_by,
         "reason": order.reason,
+        "rate": order.rate,
         "total": order.total,
     }
     async with pool.connection() as connection:
@@ -126,6 +129,7 @@ class RunningJob:
         self._remaining: int = row[2]
         self._cursor: UUID | None = row[3]
         self._ordered_at = row[4]
+        self.rate: int | None = row[5]
 
     async def next_letters(self, wanted: DeadLetterFilter, *, topics: Sequence[str], limit: int) -> list[DueDeadLetter]:
         """Return the next dead letters of the job."""

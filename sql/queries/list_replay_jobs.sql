@@ -1,6 +1,6 @@
 -- name: list_replay_jobs
 -- purpose: The newest jobs: what was asked, by whom, and how far each is.
-SELECT job_id, status, plan, filter, requested_by, reason, total, replayed, skipped, created_at, updated_at
+SELECT job_id, status, plan, filter, requested_by, reason, rate, total, replayed, skipped, created_at, updated_at
 FROM replay_jobs
 ORDER BY created_at DESC, job_id
 LIMIT %(limit)s

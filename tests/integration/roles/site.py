@@ -1,6 +1,7 @@
 """replay-dlq as a person reaches it."""
 
 import json
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from signal_pipeline.roles.recovery import Recovery
 from signal_pipeline.roles.replay_dlq import ReplayDlq
+from signal_pipeline.roles.replay_tick import ReplayTick
 from signal_pipeline.security.tokens import Tokens, TokenType
 from signal_pipeline.serving.app import FunctionApp
 from signal_pipeline.serving.metrics_page import MetricsPage
@@ -43,13 +45,17 @@ class Site:
         assert answer.status == 200, answer.body
         return answer.json
 
-    async def order(self, plan: str, key: str | None = None) -> Answer:
+    async def order(self, plan: str, key: str | None = None, **parts: Any) -> Answer:
         """Execute a plan."""
-        return await self.ask("POST", "/replay", {"plan": plan, "reason": "the cause is repaired"}, key=key)
+        return await self.ask("POST", "/replay", {"plan": plan, "reason": "the cause is repaired", **parts}, key=key)
 
     async def step(self, limit: int = 500) -> int:
         """Do what a tick does for jobs."""
-        return await self._function._orders.step(self._recovery, limit)
+        return (await self._function._orders.step(self._recovery, limit)).replayed
+
+    def tick(self, live_lag: Callable[[], Awaitable[int]], *, per_second: int) -> ReplayTick:
+        """Return what the schedule does, with a lag of the test's own."""
+        return ReplayTick(self._recovery, self._function._orders, live_lag, per_second=per_second, max_live_lag=1000)
 
     async def job(self, job_id: str) -> Any:
         """Return the state of a job."""

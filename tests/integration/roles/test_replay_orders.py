@@ -123,6 +123,9 @@ async def test_job_is_paused_resumed_and_cancelled(site: Site, rejected: list[UU
         {"limit": True},
         {"limit": 10**9},
         {"filter": {}, "plan": "x"},
+        {"filter": {}, "rate": 5},
+        {"plan": "e30=.00", "rate": 0},
+        {"plan": "e30=.00", "rate": True},
     ],
 )
 async def test_malformed_orders_are_refused(site: Site, body: Any) -> None:
