@@ -9,10 +9,25 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import count
 
 from tests.support.proxy_wires import Frame, Side
 
-__all__ = ["FUNCTION_MOMENTS", "TRIGGER_MOMENTS", "FunctionMoment", "Link", "TriggerMoment", "end_of", "kafka", "sql"]
+__all__ = [
+    "FUNCTION_MOMENTS",
+    "RECORD_MOMENTS",
+    "TICK_MOMENTS",
+    "TRIGGER_MOMENTS",
+    "FunctionMoment",
+    "Link",
+    "RecordMoment",
+    "TickMoment",
+    "TriggerMoment",
+    "end_of",
+    "kafka",
+    "second",
+    "sql",
+]
 
 Matches = Callable[[Frame], bool]
 
@@ -26,6 +41,12 @@ def sql(side: Side, text: bytes) -> Matches:
 def kafka(side: Side, api: str, content: bytes = b"") -> Matches:
     """Match a request with this content, or its answer."""
     return lambda frame: frame.side is side and frame.kind == api and content in frame.request
+
+
+def second(matches: Matches) -> Matches:
+    """Match all but the first of a kind."""
+    seen = count()
+    return lambda frame: matches(frame) and next(seen) > 0
 
 
 def _http(side: Side) -> Matches:
@@ -50,6 +71,42 @@ class FunctionMoment:
     stops: Matches
     stored: bool
     versions: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TickMoment:
+    """replay-dlq dies in a tick; the next one does what is due.
+
+    Attributes:
+        name: What is said of it.
+        stops: Where its conversation with PostgreSQL is stopped, after the records were acknowledged.
+        unpublished: Stops the records on their way to Kafka instead.
+        waiting: Dead letters that are not marked by then.
+        published: How often each record is on its topic in the end.
+    """
+
+    name: str
+    stops: Matches
+    waiting: int
+    published: int
+    unpublished: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordMoment:
+    """replay-dlq dies while it records dead letters that nobody can use; its trigger delivers them again.
+
+    Attributes:
+        name: What is said of it.
+        stops: Where its conversation with PostgreSQL is stopped.
+        rows: Recorded dead letters by then.
+        quarantined: Records that each has in quarantine in the end; two have one id.
+    """
+
+    name: str
+    stops: Matches
+    rows: int
+    quarantined: int
 
 
 class Link(StrEnum):
@@ -179,4 +236,17 @@ TRIGGER_MOMENTS = (
         stored=True,
         delivered=1,
     ),
+)
+
+_MARK, _RECORD = b"SET status", b"INSERT INTO dead_letters"
+
+TICK_MOMENTS = (
+    TickMoment(name="before-the-publication", stops=sql(Side.CLIENT, _MARK), waiting=20, published=1, unpublished=True),
+    TickMoment(name="after-the-ack-before-the-mark", stops=sql(Side.CLIENT, _MARK), waiting=20, published=2),
+    TickMoment(name="after-the-mark-before-its-reply", stops=sql(Side.SERVER, _MARK), waiting=0, published=1),
+)
+
+RECORD_MOMENTS = (
+    RecordMoment(name="after-quarantine-before-the-row", stops=sql(Side.CLIENT, _RECORD), rows=0, quarantined=2),
+    RecordMoment(name="after-the-row-before-the-reply", stops=sql(Side.SERVER, _RECORD), rows=5, quarantined=1),
 )

@@ -40,6 +40,8 @@ class Stage:
 
     Attributes:
         world: Kafka and PostgreSQL.
+        settings: Where they are.
+        database_url: The database as its owner sees it.
         sender: Writes events, and a ledger of them.
     """
 
@@ -47,6 +49,7 @@ class Stage:
         self.world = world
         self.settings = world.settings
         self.sender = Sender(world.settings, folder / "ledger")
+        self.database_url = database_url
         self._database = urlsplit(database_url)
         self._folder = folder
         self._parts: list[Part] = []
@@ -148,8 +151,7 @@ class Stage:
     def report(self, sent: tuple[Sent, ...]) -> Report:
         """Let the independent checker judge tables and dead letters; nothing publishes the outbox here."""
         case = Case(sent=sent, snapshot=Snapshot())
-        url = self._database.geturl()
-        tables = read_tables(url, sources=[*case.own_sources], ids=[*case.events], everything=False)
+        tables = read_tables(self.database_url, sources=[*case.own_sources], ids=[*case.events], everything=False)
         snapshot = Snapshot(
             rows=tables.rows,
             superseded=tables.superseded,
