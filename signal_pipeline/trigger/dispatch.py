@@ -27,10 +27,11 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from signal_pipeline.domain.dead_letters import Disposition
-from signal_pipeline.domain.failures import FailureClass, TriggerAction
+from signal_pipeline.domain.failures import TriggerAction
 from signal_pipeline.events.kafka import KafkaRecord
 from signal_pipeline.observability.metrics import TriggerMetrics
 from signal_pipeline.trigger.breaker import Breaker
+from signal_pipeline.trigger.expiry import hold_after, too_old
 from signal_pipeline.trigger.loads import Load, next_healthy_load, next_probe, next_troubled_load
 from signal_pipeline.trigger.manifest import KafkaTrigger
 from signal_pipeline.trigger.partition import Partition, TopicPartitionKey
@@ -43,8 +44,6 @@ __all__ = ["DeadLetters", "Dispatcher", "Subscriber"]
 BREAKER_PAUSE_SECONDS: Final = 10.0
 _TICK_SECONDS: Final = 0.0005
 _SPLITS: Final = frozenset({TriggerAction.DEAD_LETTER, TriggerAction.RETRY_BOUNDED})
-# Max event age never expires these: they are not the event's fault, however long they last.
-_NEVER_EXPIRE: Final = frozenset({FailureClass.DEPENDENCY, FailureClass.OVERLOAD, FailureClass.ENDPOINT})
 
 
 class Subscriber(Protocol):
@@ -194,7 +193,8 @@ class Dispatcher:
     async def _run(self, load: Load) -> None:
         entries = load.entries
         self._metrics.in_flight.inc(len(entries))
-        self._expire(entries)
+        started_ms = _wall_ms()
+        self._expire(load, started_ms)
         asked = await self._deliver([one for one in entries if one.fate is Fate.WAITING])
         self._weigh(load)
         await self._give_up(load)
@@ -204,17 +204,17 @@ class Dispatcher:
         now = asyncio.get_running_loop().time()
         for partition, part in load.parts:
             chance = random.random()  # noqa: S311 - jitter
+            partition.hold = hold_after(partition.hold, part, started_ms=started_ms, now_ms=_wall_ms())
             partition.settle(part, now=now, chance=chance, backoff=self._trigger.backoff, ask=asked)
 
-    def _expire(self, entries: Iterable[Pending]) -> None:
+    def _expire(self, load: Load, now_ms: float) -> None:
         age = self._trigger.max_event_age_seconds
         if age is None:
             return
-        oldest_ms = (datetime.now(UTC).timestamp() - age) * 1000
-        for one in entries:
-            excused = one.failure is not None and one.failure.failure_class in _NEVER_EXPIRE
-            if one.record.timestamp_ms < oldest_ms and one.fate is Fate.WAITING and not excused:
-                one.doom(Disposition.EXPIRED)
+        for partition, part in load.parts:
+            for one in part:
+                if too_old(one, partition.hold, age_ms=age * 1000, now_ms=now_ms):
+                    one.doom(Disposition.EXPIRED)
 
     async def _deliver(self, entries: Sequence[Pending]) -> float:
         """Deliver until each event has a verdict, or the rest must wait; returns the seconds the function asked for."""
@@ -293,3 +293,7 @@ class Dispatcher:
         if self._breaker.is_open:
             return self._probe_at
         return max(partition.retry_at, partition.waiting_since + self._trigger.batch_window_seconds)
+
+
+def _wall_ms() -> float:
+    return datetime.now(UTC).timestamp() * 1000

@@ -3,12 +3,15 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.domain.retry import Backoff
 from signal_pipeline.trigger.offsets import PartitionOffsets
 from signal_pipeline.trigger.pending import Fate, Pending
+
+if TYPE_CHECKING:
+    from signal_pipeline.trigger.expiry import Hold
 
 __all__ = ["Partition", "TopicPartitionKey"]
 
@@ -30,6 +33,7 @@ class Partition:
         failures: Deliveries in a row after which something was left.
         retry_at: Loop time before which nothing is delivered.
         waiting_since: Loop time at which the oldest buffered record came.
+        hold: The last time during which it could not go on; None when nothing that waited for it is left.
     """
 
     def __init__(self, key: TopicPartitionKey) -> None:
@@ -43,6 +47,7 @@ class Partition:
         self.failures = 0
         self.retry_at = 0.0
         self.waiting_since = 0.0
+        self.hold: Hold | None = None
         self._delivered_from_ms = 0
 
     @property

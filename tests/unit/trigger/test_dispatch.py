@@ -223,3 +223,19 @@ class TestMaxEventAge:
             ("old", Disposition.EXPIRED)
         ]
         assert bench.function.landed == Counter(["fresh"])
+
+    async def test_what_waits_behind_an_outage_does_not_expire(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An hour without its database costs neither the event that was tried nor the ones behind it."""
+        clock = 1_000_000_000.0
+        monkeypatch.setattr(dispatch, "_wall_ms", lambda: clock)
+        bench.function.reply = unavailable
+        bench.send(0, ["tried"], timestamp_ms=int(clock))
+        await bench.until(lambda: bench.function.requests)
+        bench.send(0, ["behind"], start=1, timestamp_ms=int(clock))
+        clock += 3_600_000
+        bench.function.reply = bench.function.succeed
+        await bench.until(lambda: bench.commit(0) == 2)
+        assert bench.function.landed == Counter(["tried", "behind"])
+        assert bench.letters.written == []
