@@ -151,8 +151,8 @@ class Proxy:
 
         async def write(data: bytes) -> None:
             writer.write(data)
-            await writer.drain()
             self.carried += len(data)
+            await writer.drain()
 
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(_CHUNK):

@@ -83,12 +83,18 @@ class Resets(Pass):
 
 @dataclass(frozen=True, kw_only=True)
 class Blackhole:
-    """A link that swallows packets and says nothing; as TCP repeats them, they arrive when it is lifted."""
+    """A link that swallows packets and says nothing; as TCP repeats them, they arrive when it is lifted.
 
+    Attributes:
+        swallowed: Set when somebody sent something.
+    """
+
+    swallowed: asyncio.Event = field(default_factory=asyncio.Event)
     _lifted: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def carry(self, data: bytes, write: Write) -> None:
         """Carry when all is well again."""
+        self.swallowed.set()
         await self._lifted.wait()
         await write(data)
 
