@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
 from signal_pipeline.topology import DEAD_LETTERS, QUARANTINE, ROLES, SIGNAL_EVENTS, role_named
@@ -33,6 +33,12 @@ from tests.support.proxy_wires import HttpWire, KafkaWire, PostgresWire
 from tests.support.sender import Sender
 
 __all__ = ["Stage", "reached"]
+
+
+class Listener(Protocol):
+    """What stands in front of a function."""
+
+    port: int
 
 
 class Stage:
@@ -94,7 +100,7 @@ class Stage:
         await part.ready()
         return part
 
-    def trigger(self, role: str, *, http: Proxy | None = None, broker: Proxy | None = None) -> Part:
+    def trigger(self, role: str, *, http: Listener | None = None, broker: Proxy | None = None) -> Part:
         """Start the trigger of a role; it may not get as far as being ready."""
         variables = self._addresses(None, broker)
         if http is not None:
