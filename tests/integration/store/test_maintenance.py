@@ -96,6 +96,22 @@ async def test_only_settled_dead_letters_are_purged(pool: Pool, fetch: Any) -> N
     assert fetch("SELECT sum(letters) FROM dead_letter_summary") == [(2,)]
 
 
+async def test_quarantine_is_kept_for_a_further_week(pool: Pool, fetch: Any) -> None:
+    """With a retention of an hour a quarantined dead letter goes 7 days and an hour after its last change."""
+    for age in ("7 days 1 hour 1 minute", "7 days 59 minutes"):
+        fetch(
+            "INSERT INTO dead_letters (dlq_id, original_topic, original_partition, original_offset, sha256,"
+            " failure_class, code, message, disposition, failure_ids, first_failed_at, last_failed_at,"
+            " consumer_group, status, updated_at)"
+            " VALUES (gen_random_uuid(), 't', 0, 1, sha256(''), 'invalid', '400', %s, 'poison', '{}', now(), now(),"
+            " 'g', 'quarantined', now() - %s::interval)",
+            age,
+            age,
+        )
+    assert (await purge(pool, HOUR)).dead_letters == 1
+    assert fetch("SELECT message FROM dead_letters") == [("7 days 59 minutes",)]
+
+
 async def test_pending_lists_are_merged(pool: Pool, make_signal: Any, fetch: Any) -> None:
     """Fresh entries wait in the pending list of the payload's index until they are merged."""
     await store_signals(pool, [make_signal(payload_json=f'{{"data": "{number}"}}') for number in range(200)])
