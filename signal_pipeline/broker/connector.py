@@ -23,13 +23,14 @@ from urllib.parse import unquote, urlsplit
 from signal_pipeline.errors import ConfigurationError, DependencyUnavailable
 from signal_pipeline.settings import Settings
 
-__all__ = ["CONNECTOR_NAME", "apply_connector", "connector_configuration"]
+__all__ = ["CONNECTOR_NAME", "apply_connector", "connector_configuration", "connector_states"]
 
 CONNECTOR_NAME: Final = "outbox-connector"
 
 _TEMPLATE: Final = Path(__file__).resolve().parents[2] / "sql" / "debezium" / "outbox-connector.json"
 _PATH: Final = f"/connectors/{CONNECTOR_NAME}"
 _REQUEST_SECONDS: Final = 10
+_LOOK_SECONDS: Final = 2  # Connect answers from memory
 _POLL_SECONDS: Final = 0.25
 _RESTART_SECONDS: Final = 5  # a task needs some seconds to fail or to run; restarting it more often would stop it
 _OK: Final = 300
@@ -49,6 +50,21 @@ def apply_connector(settings: Settings, *, timeout_seconds: float = 60) -> None:
     if _ask(settings, deadline, "GET", f"{_PATH}/config") != configuration | {"name": CONNECTOR_NAME}:
         _ask(settings, deadline, "PUT", f"{_PATH}/config", configuration)
     _wait_until_running(settings, deadline)
+
+
+def connector_states(settings: Settings) -> list[str]:
+    """Return the state of the connector and of each of its tasks, such as RUNNING; none where it does not exist.
+
+    Raises:
+        DependencyUnavailable: Connect does not answer, or not yet.
+    """
+    try:
+        status, answer = _request(settings, "GET", f"{_PATH}/status", None, wait_seconds=_LOOK_SECONDS)
+    except (OSError, HTTPException) as exc:
+        raise _unreachable(settings) from exc
+    if status >= _OK and status != _NOT_FOUND:
+        raise _unreachable(settings)
+    return [] if status == _NOT_FOUND else _states(answer)
 
 
 def connector_configuration(settings: Settings) -> dict[str, str]:
@@ -104,16 +120,20 @@ def _ask(settings: Settings, deadline: float, method: str, path: str, body: Any 
             if status == _BAD_REQUEST:
                 raise ConfigurationError(f"Kafka Connect refuses {CONNECTOR_NAME}: {answer.get('message', '')}")
         if time.monotonic() >= deadline:
-            raise DependencyUnavailable(
-                f"Kafka Connect does not serve {settings.connect_url}; see CONNECT_URL"
-            ) from cause
+            raise _unreachable(settings) from cause
         time.sleep(_POLL_SECONDS)
 
 
-def _request(settings: Settings, method: str, path: str, body: Any) -> tuple[int, Any]:
+def _unreachable(settings: Settings) -> DependencyUnavailable:
+    return DependencyUnavailable(f"Kafka Connect does not serve {settings.connect_url}; see CONNECT_URL")
+
+
+def _request(
+    settings: Settings, method: str, path: str, body: Any, *, wait_seconds: float = _REQUEST_SECONDS
+) -> tuple[int, Any]:
     url = urlsplit(settings.connect_url)
     kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
-    connection = kind(url.hostname or "127.0.0.1", url.port, timeout=_REQUEST_SECONDS)
+    connection = kind(url.hostname or "127.0.0.1", url.port, timeout=wait_seconds)
     try:
         content = None if body is None else json.dumps(body)
         connection.request(method, url.path + path, content, {"Content-Type": "application/json"})

@@ -15,6 +15,7 @@ from signal_pipeline.domain.failures import Failure, FailureClass
 from signal_pipeline.events.envelope import CloudEvent
 from signal_pipeline.observability.metrics import ConfirmMetrics
 from signal_pipeline.roles.database import DatabaseFunction
+from signal_pipeline.roles.outbox_watch import OutboxWatch
 from signal_pipeline.settings import Settings
 from signal_pipeline.store.outbox import confirm_outbox, stamped_outbox
 
@@ -43,6 +44,16 @@ class ConfirmOutbox(DatabaseFunction):
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         super().__init__(settings, registry)
         self._metrics = ConfirmMetrics(registry)
+        self._watch = OutboxWatch(self.pool, settings, registry)
+
+    async def open(self) -> None:
+        """Begin to watch the outbox."""
+        self._watch.start()
+
+    async def close(self) -> None:
+        """End the watch, then close the connections."""
+        await self._watch.stop()
+        await super().close()
 
     async def handle(self, events: Sequence[CloudEvent]) -> Sequence[Failure | None]:
         """Stamp the rows; raises `StoreError` when none could be stamped."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from signal_pipeline.observability.metrics import PoolMetrics
 from signal_pipeline.serving.function import Function
 from signal_pipeline.settings import Settings
 from signal_pipeline.store.errors import StoreError
@@ -24,6 +25,7 @@ class DatabaseFunction(Function):
         self.pool = Pool(
             settings.database_url.get_secret_value(), application_name=self.name, size=settings.database_pool_size
         )
+        PoolMetrics(registry, self.pool.usage)
 
     async def close(self) -> None:
         """Close the connections."""

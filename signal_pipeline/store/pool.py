@@ -74,6 +74,14 @@ class Pool:
         async with self.connection() as connection:
             await connection.execute("SELECT 1")
 
+    def usage(self) -> tuple[int, int, int]:
+        """Return how many connections there are, how many of them are lent, and how many callers wait for one."""
+        if self._pool is None:
+            return 0, 0, 0
+        stats = self._pool.get_stats()
+        connections = stats.get("pool_size", 0)
+        return connections, connections - stats.get("pool_available", 0), stats.get("requests_waiting", 0)
+
     async def close(self) -> None:
         """Close all connections; the pool opens again when it is used again."""
         pool, self._pool = self._pool, None

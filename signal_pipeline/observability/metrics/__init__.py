@@ -14,7 +14,7 @@ from signal_pipeline.observability.metrics.functions import (
     RequestMetrics,
     RetentionMetrics,
 )
-from signal_pipeline.observability.metrics.operations import AuditMetrics
+from signal_pipeline.observability.metrics.operations import AuditMetrics, OutboxMetrics, PoolMetrics
 from signal_pipeline.observability.metrics.registry import function_registry, trigger_registry
 from signal_pipeline.observability.metrics.trigger import LagMetrics, TriggerMetrics
 
@@ -25,6 +25,8 @@ __all__ = [
     "DetectMetrics",
     "EmitMetrics",
     "LagMetrics",
+    "OutboxMetrics",
+    "PoolMetrics",
     "ProcessMetrics",
     "ReplayMetrics",
     "RequestMetrics",

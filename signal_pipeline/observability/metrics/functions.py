@@ -128,7 +128,7 @@ class ReplayMetrics:
         self.replayed = Counter("dlq_messages_replayed_total", "Dead letters published again.", registry=registry)
         self.failed = Counter(
             "dlq_messages_failed_total",
-            "Dead letters that could not be recovered, by reason.",
+            "Dead letters given up, and replays that failed, by failure class.",
             ["failure_type"],
             registry=registry,
         )

@@ -1,10 +1,11 @@
 """What a function looks up about the pipeline's state, at an interval; not a number while it cannot be known."""
 
 import math
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Gauge
 
-__all__ = ["AuditMetrics"]
+__all__ = ["AuditMetrics", "OutboxMetrics", "PoolMetrics"]
 
 
 class AuditMetrics:
@@ -30,4 +31,57 @@ class AuditMetrics:
             "audit_events", "Events that the last audit looked for; NaN before the first.", registry=registry
         )
         for gauge in (self.finished_at, self.ok, self.missing, self.audited):
+            gauge.set(math.nan)
+
+
+class PoolMetrics:
+    """The database connections of a process, read when Prometheus asks.
+
+    Args:
+        registry: Where they are shown.
+        usage: Returns how many connections there are, how many of them are lent, and how many callers wait for one.
+    """
+
+    def __init__(self, registry: CollectorRegistry, usage: Callable[[], tuple[int, int, int]]) -> None:
+        connections = Gauge("db_pool_connections", "Database connections of the pool.", registry=registry)
+        lent = Gauge("db_pool_connections_in_use", "Database connections that are in use.", registry=registry)
+        waiting = Gauge("db_pool_requests_waiting", "Callers that wait for a connection.", registry=registry)
+        for place, gauge in enumerate((connections, lent, waiting)):
+            gauge.set_function(lambda place=place: usage()[place])  # type: ignore[misc]  # mypy cannot infer defaults
+
+
+class OutboxMetrics:
+    """The outbox and what publishes it: the slot, and the connector that reads the slot."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, meaning: str) -> Gauge:
+            return Gauge(name, meaning, registry=registry)
+
+        self.pending = gauge("outbox_pending_events", "Outbox rows that are not confirmed.")
+        self.oldest_pending = gauge(
+            "outbox_oldest_pending_seconds", "Age of the oldest outbox row that is not confirmed; 0 without any."
+        )
+        self.slot_present = gauge("replication_slot_present", "1 when the outbox's replication slot exists, else 0.")
+        self.slot_active = gauge("replication_slot_active", "1 while Debezium reads the slot, else 0.")
+        self.slot_retained = gauge(
+            "replication_slot_retained_bytes", "Log that PostgreSQL keeps for the slot; NaN without a slot."
+        )
+        self.slot_headroom = gauge(
+            "replication_slot_headroom_bytes",
+            "Log that may still be written before the slot is lost; NaN without a slot or a limit.",
+        )
+        self.connector_up = gauge(
+            "connector_up", "1 when the connector and its task run, 0 when not or when Connect does not answer."
+        )
+
+    def forget(self) -> None:
+        """Show that the outbox and its slot cannot be seen."""
+        for gauge in (
+            self.pending,
+            self.oldest_pending,
+            self.slot_present,
+            self.slot_active,
+            self.slot_retained,
+            self.slot_headroom,
+        ):
             gauge.set(math.nan)

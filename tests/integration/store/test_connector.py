@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from signal_pipeline.broker.connector import CONNECTOR_NAME, apply_connector, connector_configuration
+from signal_pipeline.broker.connector import CONNECTOR_NAME, apply_connector, connector_configuration, connector_states
 from signal_pipeline.errors import ConfigurationError, DependencyUnavailable
 from signal_pipeline.settings import Settings
 
@@ -152,3 +152,27 @@ def test_a_worker_that_is_not_there_is_named() -> None:
     settings = Settings(_env_file=None, connect_url="http://127.0.0.1:1")
     with pytest.raises(DependencyUnavailable, match="CONNECT_URL"):
         apply_connector(settings, timeout_seconds=0.3)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "expected"),
+    [(["RUNNING"], ["RUNNING", "RUNNING"]), (["FAILED"], ["RUNNING", "FAILED"]), (["NONE"], ["RUNNING"])],
+)
+def test_the_states_of_connector_and_task_are_told(
+    settings: Settings, connect: Connect, tasks: list[str], expected: list[str]
+) -> None:
+    """The first state is the connector's, the others are its tasks'; a connector may run without any task."""
+    connect.config = {}
+    connect.task_states = tasks
+    assert connector_states(settings) == expected
+
+
+def test_a_connector_that_does_not_exist_has_no_states(settings: Settings) -> None:
+    """A missing connector is no fault of Connect's."""
+    assert connector_states(settings) == []
+
+
+def test_a_silent_connect_tells_no_states(settings: Settings) -> None:
+    """Without Connect nothing is known of the connector."""
+    with pytest.raises(DependencyUnavailable, match="CONNECT_URL"):
+        connector_states(settings.model_copy(update={"connect_url": "http://127.0.0.1:1"}))

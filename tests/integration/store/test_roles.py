@@ -21,6 +21,10 @@ UPSERT = f"{SIGNAL} ON CONFLICT (id) DO UPDATE SET event_ts = excluded.event_ts"
 ANOMALY = "INSERT INTO anomalies (id, anomaly_type, signal_event_id) SELECT id, 'rule', id FROM signals RETURNING *"
 EVENT = "INSERT INTO outbox_events (aggregateid, subject, payload) VALUES ('a', 's', '{}')"
 STAMP = "UPDATE outbox_events SET processed_at = now() WHERE id = gen_random_uuid() AND processed_at IS NULL"
+WATCH = (
+    "SELECT min(created_at), active FROM outbox_events CROSS JOIN slot_lag_stats "
+    "WHERE processed_at IS NULL GROUP BY active"
+)
 USER = "INSERT INTO users (username, password_hash) VALUES ('u', '$argon2id$x')"
 JOB = "INSERT INTO replay_jobs (plan, filter, requested_by, total) VALUES ('p', '{}', 'me', 0)"
 AUDIT = "SELECT record_audit_run(interval '1 second', 1, 0, '{}')"
@@ -30,7 +34,7 @@ CREATE = "CREATE TABLE public.mine (id int)"
 MAY = {
     "pipeline_processor": [UPSERT, "SELECT * FROM superseded_signals"],
     "pipeline_detector": [UPSERT, ANOMALY, EVENT, "SELECT * FROM superseded_signals"],
-    "pipeline_confirmer": [STAMP, "SELECT id FROM outbox_events WHERE processed_at IS NULL FOR UPDATE"],
+    "pipeline_confirmer": [STAMP, "SELECT id FROM outbox_events WHERE processed_at IS NULL FOR UPDATE", WATCH],
     "pipeline_replayer": [
         JOB,
         "UPDATE dead_letters SET status = 'resolved'",
