@@ -96,7 +96,7 @@ def counter(port: int, name: str, **labels: str) -> int:
 def leave_group(kafka: KafkaBroker, group: str) -> None:
     """Tell the broker that a group's members are gone, as it would find out by itself after their session timeout.
 
-    That takes the product's 10 s, in which nothing happens; one cell waits for them.
+    That takes the product's 10 s, in which nothing happens; one test waits for them.
     """
     admin = kafka.admin()
     (described,) = admin.describe_consumer_groups([group]).values()

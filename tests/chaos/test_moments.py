@@ -24,6 +24,8 @@ _EFFECT = {
 }
 # An early commit or answer has this long to show itself: a trigger commits every 0.1 s.
 _DWELL_SECONDS = 0.5
+_SESSION_SECONDS = 10
+_START_SECONDS = 20  # a process on a busy machine
 
 
 def healthy(stage: Stage, *, anomalous: bool) -> list[dict[str, Any]]:
@@ -127,3 +129,18 @@ async def test_a_trigger_dies(stage: Stage, moment: TriggerMoment) -> None:
     findings = stage.report(stage.sender.sent()).findings
     # A record and an offset are two writes; between them a death doubles the record and not its id.
     assert [one.invariant for one in findings] == (["I9"] if moment.letters > 1 else [])
+
+
+@pytest.mark.long
+async def test_the_group_notices_by_itself_that_a_trigger_died(stage: Stage) -> None:
+    """Without any help the next process has the partitions after the session timeout of 10 s, and repeats the batch."""
+    poison = send(stage, healthy(stage, anomalous=False))
+    await stage.function("process-signal")
+    moment = next(one for one in TRIGGER_MOMENTS if one.name == "after-the-function-stored")
+    await killed_trigger(stage, moment, poison)
+    began = time.monotonic()
+    stage.trigger("process-signal")
+    await stage.drained("process-signal")
+    assert time.monotonic() - began < _SESSION_SECONDS + _START_SECONDS
+    assert stage.one("SELECT count(*) FROM signals") == EVENTS
+    assert stage.function_counter("process-signal", "signals_consumed_total") == EVENTS * moment.delivered
