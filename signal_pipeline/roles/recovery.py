@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from signal_pipeline.broker.producer import KafkaProducer
+from signal_pipeline.broker.producer import KafkaProducer, ProduceError
 from signal_pipeline.domain.dead_letters import ORIGIN_HEADER, metadata_headers
+from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.domain.replay import ReplaySchedule, next_attempt_at
 from signal_pipeline.errors import DependencyUnavailable
 from signal_pipeline.events.dead_letter import DeadLetter
@@ -191,7 +192,7 @@ class Recovery:
         outcomes = await self._producer.produce([_again(letter) for letter in letters])
         for outcome in outcomes:
             if outcome is not None:
-                self._metrics.failed.labels(outcome.code).inc()
+                self._metrics.failed.labels(_class_of(outcome).value).inc()
         verdicts = list(zip(letters, outcomes, strict=True))
         acknowledged = [letter for letter, outcome in verdicts if outcome is None]
         hopeless = [letter for letter, outcome in verdicts if outcome is not None and outcome.code == _TOO_LARGE]
@@ -200,6 +201,11 @@ class Recovery:
             self._metrics.recovery_latency.observe(max((now - letter.first_failed_at).total_seconds(), 0))
         self._metrics.replayed.inc(len(acknowledged))
         return Published(acknowledged=acknowledged, hopeless=hopeless)
+
+
+def _class_of(refusal: ProduceError) -> FailureClass:
+    """Return why a record could not be published again: its own size, or the broker."""
+    return FailureClass.INVALID if refusal.code == _TOO_LARGE else FailureClass.DEPENDENCY
 
 
 def _claims(letter: DeadLetter) -> list[UUID]:
