@@ -74,14 +74,14 @@ def running_server() -> Iterator[PostgresServer]:
         shutil.chown(folder, user)
     data, port = folder / "data", _free_port()
     try:
-        _run(user, "initdb", "--no-sync", "--auth=trust", "--username=postgres", "--locale=C.UTF-8", "-D", str(data))
+        run_program("initdb", "--no-sync", "--auth=trust", "--username=postgres", "--locale=C.UTF-8", "-D", str(data))
         with (data / "postgresql.conf").open("a") as configuration:
             configuration.write(_CONFIGURATION.format(port=port))
-        _run(user, "pg_ctl", "start", "-w", "-D", str(data), "-l", str(folder / "log"))
+        run_program("pg_ctl", "start", "-w", "-D", str(data), "-l", str(folder / "log"))
         try:
             yield PostgresServer(port)
         finally:
-            _run(user, "pg_ctl", "stop", "-w", "-m", "immediate", "-D", str(data))
+            run_program("pg_ctl", "stop", "-w", "-m", "immediate", "-D", str(data))
     finally:
         shutil.rmtree(folder)
 
@@ -142,9 +142,12 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _run(user: str | None, program: str, *arguments: str) -> None:
+def run_program(program: str, *arguments: str) -> None:
+    """Run a program of PostgreSQL as the user whom the servers belong to."""
     # The server inherits the descriptors of pg_ctl, so a pipe would stay open as long as it runs.
-    subprocess.run([_binary(program), *arguments], check=True, user=user, stdout=subprocess.DEVNULL, cwd="/")
+    subprocess.run(
+        [_binary(program), *arguments], check=True, user=_unprivileged_user(), stdout=subprocess.DEVNULL, cwd="/"
+    )
 
 
 def _binary(program: str) -> str:
