@@ -52,6 +52,8 @@ def _trigger(role: Role, port: int, settings: Settings) -> Service:
     return Service(
         name=f"{role.name}-trigger",
         argv=_command("trigger", role.name),
+        # The supervisor runs one process of this name: after a crash the next one has the partitions at once.
+        env={"TRIGGER_INSTANCE": f"{role.name}-1"},
         needs=(*others, "connector") if role.name == "emit" else tuple(others),
         probe=http_probe(f"http://{host}:{port}/ready"),
         ports={f"{role.env}_TRIGGER_PORT": port},

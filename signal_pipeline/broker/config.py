@@ -56,7 +56,9 @@ def producer_config(settings: Settings) -> dict[str, Any]:
     }
 
 
-def consumer_config(settings: Settings, *, group: str, offset_reset: str, protocol: str) -> dict[str, Any]:
+def consumer_config(
+    settings: Settings, *, group: str, offset_reset: str, protocol: str, instance: str = ""
+) -> dict[str, Any]:
     """Return the settings of a consumer whose offsets move only when its owner commits them.
 
     Args:
@@ -64,6 +66,9 @@ def consumer_config(settings: Settings, *, group: str, offset_reset: str, protoc
         group: Consumer group.
         offset_reset: `earliest` or `latest`, for partitions without a committed offset.
         protocol: `classic`, or `consumer` for the protocol of KIP-848.
+        instance: Name of this member that outlives a restart; empty for none. The broker gives a killed member's
+            partitions back to the next process of that name, and ends the one before. Only with `classic`: with
+            `consumer` the broker refuses the next one until the session of the killed one has run out.
     """
     config: dict[str, Any] = {
         "bootstrap.servers": settings.kafka_bootstrap_servers,
@@ -86,4 +91,6 @@ def consumer_config(settings: Settings, *, group: str, offset_reset: str, protoc
     if protocol == "classic":
         config["partition.assignment.strategy"] = "cooperative-sticky"
         config["session.timeout.ms"] = 10_000  # how long the partitions of a killed trigger stand still
+        if instance:
+            config["group.instance.id"] = instance
     return config

@@ -159,7 +159,8 @@ class ConsumerThread:
                 records.append(_record(message))
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own code
                 ends.append(((message.topic(), message.partition()), message.offset()))
-            elif error.fatal():
+            elif error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - a message's error has only the code
+                self._log.error("consumer_failed", detail=error.str(), instance=self._config.get("group.instance.id"))
                 raise KafkaException(error)
             else:
                 self._log.warning("consumer_error", code=error.name(), detail=error.str())

@@ -1,7 +1,6 @@
 """A real function process that can be killed, and triggers that deliver to it."""
 
 import asyncio
-import os
 import socket
 import subprocess
 import sys
@@ -10,15 +9,22 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from signal_pipeline.broker.producer import KafkaProducer
 from signal_pipeline.domain.retry import Backoff
+from signal_pipeline.events.kafka import OutgoingRecord
 from signal_pipeline.trigger.main import run_triggers
 from signal_pipeline.trigger.manifest import KafkaTrigger
 from tests.integration.kafka_fixture import KafkaBroker
 
+Protocol = Literal["classic", "consumer"]
+
 DEADLINE_SECONDS = 60.0
+PARTITIONS = 6
+PROTOCOLS = pytest.mark.parametrize("protocol", ["classic", "consumer"])
 _SCRIPT = Path(__file__).with_name("function_process.py")
 
 
@@ -28,9 +34,7 @@ class FunctionProcess:
     def __init__(self, folder: Path) -> None:
         self.landed_file = folder / "landed"
         self.landed_file.touch()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -55,6 +59,13 @@ class FunctionProcess:
         return Counter(text[: text.rfind("\n") + 1].split())
 
 
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -69,7 +80,9 @@ def function(tmp_path: Path) -> Iterator[FunctionProcess]:
     process.kill()
 
 
-def make_trigger(function: FunctionProcess, topic: str, dead_letter_topic: str, *, group: str = "") -> KafkaTrigger:
+def make_trigger(
+    function: FunctionProcess, topic: str, dead_letter_topic: str, *, group: str = "", protocol: Protocol = "classic"
+) -> KafkaTrigger:
     """Return a trigger with short delays from a topic to a function."""
     return KafkaTrigger(
         name=topic,
@@ -79,7 +92,7 @@ def make_trigger(function: FunctionProcess, topic: str, dead_letter_topic: str, 
         group=group or f"group-{topic}",
         source="/source",
         offset_reset="earliest",
-        protocol="classic",
+        protocol=protocol,
         batch=True,
         batch_events=200,
         batch_bytes=1024 * 1024,
@@ -98,9 +111,7 @@ def make_trigger(function: FunctionProcess, topic: str, dead_letter_topic: str, 
 @asynccontextmanager
 async def running(trigger: KafkaTrigger, kafka: KafkaBroker) -> AsyncIterator[int]:
     """Run a trigger in this process; yields the port of its page, and proves its orderly end."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     stop = asyncio.Event()
     task = asyncio.create_task(run_triggers([trigger], kafka.settings, port=port, stop=stop))
     try:
@@ -122,7 +133,28 @@ async def until(condition: Callable[[], Awaitable[bool] | bool]) -> None:
             await asyncio.sleep(0.05)
 
 
-def environment(kafka: KafkaBroker, function: FunctionProcess) -> dict[str, str]:
-    """Return the environment of the product's own commands against this broker and function."""
-    offset = str(kafka.settings.port_offset)
-    return {**os.environ, "PORT_OFFSET": offset, "FUNCTION_URL_PROCESS_SIGNAL": function.url}
+def outgoing(topic: str, number: int, *, poison: bool = False) -> OutgoingRecord:
+    """Return a numbered event; a poisoned one has broken data and bytes that no text can hold."""
+    headers: list[tuple[str, bytes | None]] = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", b"id-%d" % number),
+        ("ce_source", b"web"),
+        ("ce_type", b"click"),
+        ("content-type", b"application/json"),
+    ]
+    if poison:
+        headers += [("x-raw", b"\xff\x00"), ("x-raw", None), ("ce_dlqid", b"forged")]
+    value = b"poison \xff %d" % number if poison else b'{"n":%d}' % number
+    return OutgoingRecord(topic=topic, key=b"user_%d" % (number % 50), value=value, headers=tuple(headers))
+
+
+async def produce(kafka: KafkaBroker, records: list[OutgoingRecord]) -> None:
+    """Produce records and check that each was acknowledged."""
+    producer = KafkaProducer(kafka.settings)
+    assert await producer.produce(records, timeout_seconds=30) == [None] * len(records)
+    await producer.close()
+
+
+def drained(kafka: KafkaBroker, group: str, topic: str, partitions: int = PARTITIONS) -> bool:
+    """Tell whether the group has committed everything that the topic holds."""
+    return kafka.committed(group, topic, partitions) == kafka.ends(topic)

@@ -1,67 +1,27 @@
 """What a trigger guarantees, on a real broker with a function that dies."""
 
-import asyncio
 import re
-import signal
-import subprocess
-import sys
 from collections import Counter
 from contextlib import AsyncExitStack
-from dataclasses import replace
 
 import aiohttp
-import pytest
 from confluent_kafka import Producer
 
-from local.layout import ROOT
-from signal_pipeline.broker.admin import apply_topics
-from signal_pipeline.broker.producer import KafkaProducer
 from signal_pipeline.domain.dead_letters import original_headers
-from signal_pipeline.events.kafka import OutgoingRecord
 from tests.integration.kafka_fixture import KafkaBroker
 from tests.integration.trigger.conftest import (
     DEADLINE_SECONDS,
+    PARTITIONS,
+    PROTOCOLS,
     FunctionProcess,
-    environment,
+    Protocol,
+    drained,
     make_trigger,
+    outgoing,
+    produce,
     running,
     until,
 )
-
-PARTITIONS = 6
-
-
-def outgoing(topic: str, number: int, *, poison: bool = False) -> OutgoingRecord:
-    """Return a numbered event; a poisoned one has broken data and bytes that no text can hold."""
-    headers: list[tuple[str, bytes | None]] = [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", b"id-%d" % number),
-        ("ce_source", b"web"),
-        ("ce_type", b"click"),
-        ("content-type", b"application/json"),
-    ]
-    if poison:
-        headers += [("x-raw", b"\xff\x00"), ("x-raw", None), ("ce_dlqid", b"forged")]
-    value = b"poison \xff %d" % number if poison else b'{"n":%d}' % number
-    return OutgoingRecord(topic=topic, key=b"user_%d" % (number % 50), value=value, headers=tuple(headers))
-
-
-async def produce(kafka: KafkaBroker, records: list[OutgoingRecord]) -> None:
-    """Produce records and check that each was acknowledged."""
-    producer = KafkaProducer(kafka.settings)
-    assert await producer.produce(records, timeout_seconds=30) == [None] * len(records)
-    await producer.close()
-
-
-def trigger_process(kafka: KafkaBroker, function: FunctionProcess) -> subprocess.Popen[bytes]:
-    """Start the product's own trigger process."""
-    command = [sys.executable, "-m", "signal_pipeline", "trigger", "process-signal"]
-    return subprocess.Popen(command, cwd=ROOT, env=environment(kafka, function), stdout=subprocess.DEVNULL)
-
-
-def drained(kafka: KafkaBroker, group: str, topic: str, partitions: int = PARTITIONS) -> bool:
-    """Tell whether the group has committed everything that the topic holds."""
-    return kafka.committed(group, topic, partitions) == kafka.ends(topic)
 
 
 async def test_10000_events_with_poison_while_the_function_dies(kafka: KafkaBroker, function: FunctionProcess) -> None:
@@ -89,13 +49,14 @@ async def test_10000_events_with_poison_while_the_function_dies(kafka: KafkaBrok
     assert Counter(dict(one.headers)["ce_dlqclass"] for one in written) == Counter({b"invalid": len(poisoned)})
 
 
+@PROTOCOLS
 async def test_two_triggers_share_a_topic_and_hand_it_over_without_loss(
-    kafka: KafkaBroker, function: FunctionProcess
+    kafka: KafkaBroker, function: FunctionProcess, protocol: Protocol
 ) -> None:
     """A second trigger joins and the first leaves in the middle: nothing is lost, nothing is delivered twice."""
     topic, letters, total = kafka.topic(PARTITIONS), kafka.topic(), 20_000
     await produce(kafka, [outgoing(topic, number) for number in range(total // 2)])
-    trigger = make_trigger(function, topic, letters)
+    trigger = make_trigger(function, topic, letters, protocol=protocol)
     async with AsyncExitStack() as second:
         async with running(trigger, kafka):
             await until(lambda: len(function.landed()) >= 1000)
@@ -105,7 +66,10 @@ async def test_two_triggers_share_a_topic_and_hand_it_over_without_loss(
     assert function.landed() == Counter(f"id-{number}" for number in range(total))
 
 
-async def test_gaps_of_transactions_leave_no_lag(kafka: KafkaBroker, function: FunctionProcess) -> None:
+@PROTOCOLS
+async def test_gaps_of_transactions_leave_no_lag(
+    kafka: KafkaBroker, function: FunctionProcess, protocol: Protocol
+) -> None:
     """Aborted events are not delivered, and markers behind the last event are committed over."""
     topic, letters = kafka.topic(), kafka.topic()
     producer = Producer({"bootstrap.servers": kafka.settings.kafka_bootstrap_servers, "transactional.id": topic})
@@ -116,7 +80,7 @@ async def test_gaps_of_transactions_leave_no_lag(kafka: KafkaBroker, function: F
         producer.produce(topic, one.value, one.key, headers=list(one.headers))
         producer.flush(DEADLINE_SECONDS)
         end(DEADLINE_SECONDS)
-    trigger = make_trigger(function, topic, letters)
+    trigger = make_trigger(function, topic, letters, protocol=protocol)
     async with running(trigger, kafka):
         await until(lambda: drained(kafka, trigger.group, topic, 1))
     assert function.landed() == Counter(["id-0", "id-2"])
@@ -167,33 +131,14 @@ async def test_without_a_dead_letter_topic_the_partition_stops_at_its_poison(
     assert kafka.committed(trigger.group, topic, PARTITIONS)[partition] <= place
 
 
-async def test_sigterm_ends_the_process_in_order(kafka: KafkaBroker, function: FunctionProcess) -> None:
-    """Under load the process commits what it did and exits 0 within 30 s; the next one repeats nothing."""
-    await asyncio.to_thread(apply_topics, kafka.settings)
-    await produce(kafka, [outgoing("signal-events", number) for number in range(20_000)])
-    first = trigger_process(kafka, function)
-    try:
-        await until(lambda: len(function.landed()) >= 1000)
-        first.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(first.wait, 30) == 0
-    finally:
-        first.kill()
-    second = trigger_process(kafka, function)
-    try:
-        await until(lambda: drained(kafka, "process-signal", "signal-events"))
-    finally:
-        second.kill()
-    assert function.landed() == Counter(f"id-{number}" for number in range(20_000))
-
-
-@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+@PROTOCOLS
 async def test_either_group_protocol_drains_a_topic(
-    kafka: KafkaBroker, function: FunctionProcess, protocol: str
+    kafka: KafkaBroker, function: FunctionProcess, protocol: Protocol
 ) -> None:
     """The trigger works with the classic protocol and with that of KIP-848."""
     topic, letters, total = kafka.topic(PARTITIONS), kafka.topic(), 5_000
     await produce(kafka, [outgoing(topic, number) for number in range(total)])
-    trigger = replace(make_trigger(function, topic, letters), protocol=protocol)  # type: ignore[arg-type]
+    trigger = make_trigger(function, topic, letters, protocol=protocol)
     async with running(trigger, kafka):
         await until(lambda: drained(kafka, trigger.group, topic))
     assert set(function.landed()) == {f"id-{number}" for number in range(total)}
