@@ -86,16 +86,15 @@ class ReplayTick:
     async def _due(self, limit: int) -> TickResult:
         if limit <= 0:
             return TickResult()
+        started = asyncio.get_running_loop().time()
         result = await self._recovery.tick(limit)
-        self._spent(result.replayed + result.failed)
+        self._pace.spent(result.replayed + result.failed, now=started)  # the work itself is part of the interval
         return result
 
     async def _ordered(self, limit: int) -> JobStep:
         if limit <= 0:
             return JobStep()
+        started = asyncio.get_running_loop().time()
         result = await self._orders.step(self._recovery, limit)
-        self._spent(result.replayed)
+        self._pace.spent(result.replayed, now=started)
         return result
-
-    def _spent(self, count: int) -> None:
-        self._pace.spent(count, now=asyncio.get_running_loop().time())
