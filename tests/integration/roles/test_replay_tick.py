@@ -25,7 +25,7 @@ def lag(*readings: int) -> Callable[[], Awaitable[int]]:
 async def given_up(recovery: Recovery, count: int, failure_class: FailureClass) -> list[UUID]:
     """Record dead letters of events of their own."""
     ids = [uuid4() for _ in range(count)]
-    await recovery.record([letter(each, failure(each, number, failure_class)) for number, each in enumerate(ids)])
+    await recovery.record([letter(each, failure(each, each.int % 2**62, failure_class)) for each in ids])
     return ids
 
 
