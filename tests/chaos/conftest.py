@@ -11,16 +11,16 @@ from tests.integration.conftest import make_template, running_server
 from tests.integration.kafka_fixture import KafkaBroker, running_broker
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """A broker for one module: it does not stay in memory while the tests after it run."""
+    """A broker of these cells alone: they kill members of its groups, and count what is on its topics."""
     with running_broker(tmp_path_factory.mktemp("kafka") / "state") as broker:
         yield broker
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def database_url() -> Iterator[str]:
-    """A database with the schema, on a server for one module."""
+    """A database with the schema, on a server of these cells alone."""
     with running_server() as server, server.database(make_template(server)) as url:
         yield url
 
