@@ -66,5 +66,5 @@ def _use(row: dict[str, Any]) -> str:
 
 def _slot(status: OutboxStatus) -> str:
     if status.slot_active is None:
-        return "missing: Debezium cannot know what it missed; see make debezium-config"
+        return "missing: Debezium cannot know what it missed; make it begin anew: signal-pipeline outbox reconnect"
     return "read by Debezium" if status.slot_active else "nobody reads it; see make debezium-config"
