@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from signal_pipeline.domain.dead_letters import ORIGIN_HEADER, DeadLetterMetadata, disposition_of, metadata_headers
+from signal_pipeline.domain.dead_letters import ORIGIN_HEADER, DeadLetterMetadata, metadata_headers
 from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.events.dead_letter import DeadLetter, letter_of_record
 from signal_pipeline.events.kafka import KafkaRecord
+from tests.support.dead_letters import failure_metadata
 
 __all__ = ["failure", "letter"]
 
@@ -15,21 +16,8 @@ NOW = datetime.now(UTC)
 
 def failure(event_id: UUID, offset: int, failure_class: FailureClass = FailureClass.UNEXPECTED) -> DeadLetterMetadata:
     """Return the metadata of a record that process-signal failed on."""
-    return DeadLetterMetadata(
-        topic="signal-events",
-        partition=event_id.int % 6,
-        offset=offset,
-        timestamp_ms=0,
-        failure_class=failure_class,
-        code="500",
-        message="the function failed",
-        attempts=5,
-        first_failed_at=NOW,
-        last_failed_at=NOW,
-        group="process-signal",
-        function="process-signal",
-        build="",
-        disposition=disposition_of(failure_class),
+    return failure_metadata(
+        failure_class, partition=event_id.int % 6, offset=offset, last_failed_at=NOW, first_failed_at=NOW
     )
 
 

@@ -8,31 +8,18 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from signal_pipeline.domain.dead_letters import DeadLetterMetadata, Disposition
 from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.store import dead_letters as store
 from signal_pipeline.store.pool import Pool
+from tests.support.dead_letters import failure_metadata
 
 NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 
 
 def letter(offset: int = 0, *, due: float | None = 0, **changes: Any) -> store.DeadLetterRow:
     """Make a failure of the record at this offset, due after so many seconds; None is quarantine."""
-    metadata = DeadLetterMetadata(
-        topic="signal-events",
-        partition=3,
-        offset=offset,
-        timestamp_ms=1_768_478_400_123,
-        failure_class=FailureClass.UNEXPECTED,
-        code="XX000",
-        message="it broke",
-        attempts=5,
-        first_failed_at=NOW,
-        last_failed_at=NOW,
-        group="process-signal",
-        function="process-signal",
-        build="0.1.0",
-        disposition=Disposition.EXHAUSTED,
+    metadata = failure_metadata(
+        partition=3, offset=offset, code="XX000", message="it broke", first_failed_at=NOW, last_failed_at=NOW
     )
     row = store.DeadLetterRow(
         metadata=metadata,
