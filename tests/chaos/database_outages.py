@@ -11,6 +11,7 @@ from tests.support.waiting import wait_for
 __all__ = ["Crowded", "LongTransaction", "ReadOnly", "TableLocked", "WalSenderEnded"]
 
 _FUNCTIONS = ("process-signal", "detect-anomaly", "confirm-outbox", "replay-dlq")
+_CROWDING_SECONDS = 120  # some 190 connections, one after the other, on a busy machine
 _WRITABLE = "-c default_transaction_read_only=off"
 
 
@@ -41,7 +42,7 @@ class Crowded:
     def inflict(self, pipeline: Pipeline) -> None:
         """Take every connection that is free, end those of the functions, and take these too."""
         self._held: list[Connection[tuple[object, ...]]] = [psycopg.connect(pipeline.database_url, autocommit=True)]
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + _CROWDING_SECONDS
         while True:
             self._take_all(pipeline)
             if self._ended() == 0:
