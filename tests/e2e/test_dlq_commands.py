@@ -9,7 +9,8 @@ import uuid
 from typing import Any
 
 from signal_pipeline.domain.failures import FailureClass
-from tests.e2e.test_recovery import dead_letter, row, status, write
+from tests.e2e.test_recovery import row, status
+from tests.support.dead_letters import dead_letter, write_dead_letters
 from tests.support.pipeline import ROOT, Pipeline
 from tests.support.sender import binary_record, event
 from tests.support.waiting import wait_for
@@ -31,7 +32,7 @@ def given_up(pipeline: Pipeline, count: int) -> tuple[str, list[str]]:
     """Put healthy events into quarantine; return the code they have alone, and their ids."""
     code = f"test-{uuid.uuid4()}"[:20]
     events = [event("commands") for _ in range(count)]
-    write(pipeline, *(dead_letter(binary_record(each), FailureClass.REJECTED, code) for each in events))
+    write_dead_letters(pipeline, *(dead_letter(binary_record(each), FailureClass.REJECTED, code) for each in events))
     wait_for(lambda: all(status(pipeline, each["id"]) for each in events), seconds=10, what="the recording")
     return code, [each["id"] for each in events]
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from signal_pipeline.broker.admin import apply_topics
 from signal_pipeline.broker.producer import KafkaProducer
 from signal_pipeline.domain.anomalies import anomalies_of
-from signal_pipeline.domain.dead_letters import DeadLetterMetadata, Disposition, metadata_headers
+from signal_pipeline.domain.dead_letters import DeadLetterMetadata, metadata_headers
 from signal_pipeline.domain.failures import Failure, FailureClass
 from signal_pipeline.domain.signals import Signal, signal_of
 from signal_pipeline.events.envelope import CloudEvent
@@ -24,6 +24,7 @@ from signal_pipeline.store.pool import Pool
 from signal_pipeline.store.signals import store_signals
 from signal_pipeline.topology import ANOMALY_EVENTS, DEAD_LETTERS, SIGNAL_EVENTS, TOPICS
 from tests.integration.kafka_fixture import KafkaBroker
+from tests.support.dead_letters import failure_metadata
 
 _READERS = {
     "process-signal": SIGNAL_EVENTS,
@@ -147,22 +148,14 @@ class World:
 
     async def dead_letter(self, record: KafkaRecord, *, topic: str) -> DeadLetterMetadata:
         """Put a record on a dead-letter topic as the trigger of process-signal does."""
-        now = datetime.now(UTC)
-        metadata = DeadLetterMetadata(
+        metadata = failure_metadata(
+            FailureClass.INVALID,
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
             timestamp_ms=record.timestamp_ms,
-            failure_class=FailureClass.INVALID,
             code="invalid_json",
-            message="no JSON",
             attempts=1,
-            first_failed_at=now,
-            last_failed_at=now,
-            group="process-signal",
-            function="process-signal",
-            build="test",
-            disposition=Disposition.POISON,
         )
         headers = (*record.headers, *metadata_headers(metadata))
         await self.produce([OutgoingRecord(topic=topic, key=record.key, value=record.value, headers=headers)])
