@@ -8,12 +8,11 @@ GET  /dead-letters a filtered list, with the scope `replay`; /dead-letters/<id> 
 """
 
 import asyncio
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
@@ -24,23 +23,22 @@ from signal_pipeline.broker.lag import GroupLag
 from signal_pipeline.broker.producer import KafkaProducer
 from signal_pipeline.domain.failures import Failure
 from signal_pipeline.domain.replay import ReplaySchedule
-from signal_pipeline.errors import ConfigurationError, DependencyUnavailable, InvalidEvent, NotFound, PipelineError
+from signal_pipeline.errors import ConfigurationError, DependencyUnavailable, InvalidEvent, NotFound
 from signal_pipeline.events.dead_letter import DeadLetter, letter_of
 from signal_pipeline.events.dead_letter_metadata import uuid_or_none
 from signal_pipeline.events.envelope import CloudEvent
-from signal_pipeline.observability.metrics import AuditMetrics, ReplayMetrics
+from signal_pipeline.observability.metrics import RecoveryMetrics, ReplayMetrics
 from signal_pipeline.roles.database import DatabaseFunction
 from signal_pipeline.roles.dead_letter_listing import next_cursor, parse_listing
 from signal_pipeline.roles.dead_letter_preview import PREVIEW_BYTES, shown
 from signal_pipeline.roles.recovery import Recovery
+from signal_pipeline.roles.recovery_watch import RecoveryWatch
 from signal_pipeline.roles.replay_orders import ReplayOrders, authorized
 from signal_pipeline.roles.replay_tick import ReplayTick
 from signal_pipeline.security.tokens import Tokens
 from signal_pipeline.serving.answers import json_response
 from signal_pipeline.settings import Settings
-from signal_pipeline.store.audit_runs import AuditRun, last_audit_run
 from signal_pipeline.store.dead_letter_views import dead_letter_stats, find_dead_letter, list_dead_letters
-from signal_pipeline.store.dead_letters import unresolved_count
 from signal_pipeline.topology import DEAD_LETTERS, SIGNAL_EVENTS
 
 __all__ = ["ReplayDlq"]
@@ -55,6 +53,7 @@ class _Clients:
     producer: KafkaProducer
     recovery: Recovery
     tick: ReplayTick
+    watch: RecoveryWatch
     lag: GroupLag
     live_lag: GroupLag
 
@@ -69,6 +68,7 @@ class ReplayDlq(DatabaseFunction):
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         super().__init__(settings, registry)
         self._metrics = ReplayMetrics(registry)
+        self._state = RecoveryMetrics(registry)
         self._tokens = Tokens(settings.jwt_secret_key.get_secret_value())
         self._schedule = _schedule(settings)
         self._orders = ReplayOrders(self.pool, self._tokens, sorted(self._schedule.topics))
@@ -87,11 +87,16 @@ class ReplayDlq(DatabaseFunction):
             max_live_lag=self.settings.replay_max_live_lag,
         )
         lag = GroupLag(self.settings, group=self.name)
-        self._clients = _Clients(producer=producer, recovery=recovery, tick=tick, lag=lag, live_lag=live_lag)
+        watch = RecoveryWatch(self.pool, lag, self._state)
+        self._clients = _Clients(
+            producer=producer, recovery=recovery, tick=tick, watch=watch, lag=lag, live_lag=live_lag
+        )
+        watch.start()
 
     async def close(self) -> None:
         """Wait for what is under way, then close the clients."""
         if self._clients is not None:
+            await self._clients.watch.stop()
             await self._clients.producer.close()
             await asyncio.to_thread(self._clients.lag.close)
             await asyncio.to_thread(self._clients.live_lag.close)
@@ -120,20 +125,14 @@ class ReplayDlq(DatabaseFunction):
         return [letter if isinstance(letter, Failure) else None for letter in decoded]
 
     async def _tick(self, _: Request) -> Response:
-        try:
-            return json_response(await self._recover())
-        except PipelineError:
-            self._metrics.queue_size.set(math.nan)  # unknown, which a value of before would hide
-            raise
-
-    async def _recover(self) -> dict[str, Any]:
-        done = await self._opened().tick.run()
-        await self._measure()
-        return done
+        clients = self._opened()
+        done = await clients.tick.run()
+        await clients.watch.measure()
+        return json_response(done)
 
     async def _stats(self, _: Request) -> Response:
         rows = await dead_letter_stats(self.pool)
-        return json_response({"queue_size": await self._measure(), "dead_letters": rows})
+        return json_response({"queue_size": await self._opened().watch.measure(), "dead_letters": rows})
 
     async def _list(self, request: Request) -> Response:
         authorized(request, self._tokens)
@@ -151,17 +150,6 @@ class ReplayDlq(DatabaseFunction):
             raise NotFound("there is no such dead letter")
         return json_response(shown(row))
 
-    async def _measure(self) -> int:
-        """Set and return the depth of the queue: dead letters not read yet, and recorded ones without an outcome.
-
-        The last audit is shown along with it.
-        """
-        unread = await asyncio.to_thread(self._opened().lag.total, DEAD_LETTERS)
-        size = unread + await unresolved_count(self.pool)
-        self._metrics.queue_size.set(size)
-        _show_audit(self._metrics.last_audit, await last_audit_run(self.pool))
-        return size
-
     def _opened(self) -> _Clients:
         if self._clients is None:
             raise DependencyUnavailable("the function is starting")
@@ -173,15 +161,6 @@ def _decoded(event: CloudEvent, now: datetime) -> DeadLetter | Failure:
         return letter_of(event, now=now)
     except InvalidEvent as exc:
         return exc.failure
-
-
-def _show_audit(metrics: AuditMetrics, run: AuditRun | None) -> None:
-    if run is None:
-        return
-    metrics.finished_at.set(run.finished_at.timestamp())
-    metrics.ok.set(run.ok)
-    metrics.missing.set(run.missing)
-    metrics.audited.set(run.audited)
 
 
 def _schedule(settings: Settings) -> ReplaySchedule:

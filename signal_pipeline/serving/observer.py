@@ -15,6 +15,7 @@ from signal_pipeline.observability.logs import get_logger
 __all__ = ["Observer"]
 
 _SECONDS: Final = 5.0  # as often as Prometheus asks
+_PATIENCE_SECONDS: Final = 10.0  # longer than any look: each has a bound of its own
 
 
 class Observer:
@@ -22,7 +23,7 @@ class Observer:
 
     Args:
         name: What is looked at; named in the log while it cannot be seen.
-        look: Sets the gauges; raises `PipelineError` when a dependency does not answer.
+        look: Sets the gauges; raises when it cannot see, such as while a dependency does not answer.
         forget: Sets them to not a number.
         seconds: From the end of one look to the next.
     """
@@ -40,6 +41,7 @@ class Observer:
         self._forget = forget
         self._seconds = seconds
         self._task: asyncio.Task[None] | None = None
+        self._ending = asyncio.Event()
         self._blind = False
 
     def start(self) -> None:
@@ -47,24 +49,26 @@ class Observer:
         self._task = asyncio.create_task(self._run(), name=f"observe {self._name}")
 
     async def stop(self) -> None:
-        """End; a look that is under way is abandoned."""
+        """End; a look that is under way may end first, for a thread may be using what is closed next."""
+        self._ending.set()
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._task, _PATIENCE_SECONDS)
 
     async def _run(self) -> None:
-        while True:
+        while not self._ending.is_set():
             try:
                 await self._look()
-            except PipelineError as exc:
+            except Exception as exc:  # noqa: BLE001 - whatever it is, what was seen before must not stand for ever
                 self._lose_sight(exc)
             else:
                 self._blind = False
-            await asyncio.sleep(self._seconds)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), self._seconds)
 
-    def _lose_sight(self, exc: PipelineError) -> None:
+    def _lose_sight(self, exc: Exception) -> None:
         self._forget()
         if not self._blind:  # one line for an outage, not one for each look
-            get_logger().warning("observation_lost", what=self._name, code=exc.failure.code, detail=exc.failure.detail)
+            code = exc.failure.code if isinstance(exc, PipelineError) else type(exc).__name__
+            get_logger().warning("observation_lost", what=self._name, code=code, detail=str(exc))
         self._blind = True

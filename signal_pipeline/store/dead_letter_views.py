@@ -5,13 +5,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg.rows import dict_row
+from psycopg.rows import class_row, dict_row
 
 from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.store.pool import Pool
 from signal_pipeline.store.queries import query
 
-__all__ = ["Cursor", "DeadLetterFilter", "dead_letter_stats", "find_dead_letter", "list_dead_letters"]
+__all__ = [
+    "Cursor",
+    "DeadLetterCount",
+    "DeadLetterFilter",
+    "dead_letter_counts",
+    "dead_letter_stats",
+    "find_dead_letter",
+    "list_dead_letters",
+    "replay_job_counts",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +50,23 @@ class DeadLetterFilter:
     def parameters(self) -> dict[str, Any]:
         """Return the filter as the parameters of every statement that filters dead letters."""
         return {**asdict(self), "ids": None if self.ids is None else list(self.ids)}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeadLetterCount:
+    """Dead letters with one status and one class.
+
+    Attributes:
+        status: `scheduled`, `replayed`, `resolved` or `quarantined`.
+        failure_class: Class of the last failure.
+        letters: How many; at least one.
+        oldest_failure_at: First failure of the oldest.
+    """
+
+    status: str
+    failure_class: str
+    letters: int
+    oldest_failure_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,3 +110,17 @@ async def dead_letter_stats(pool: Pool) -> list[dict[str, Any]]:
     async with pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(query("dead_letter_stats"))
         return await cursor.fetchall()
+
+
+async def dead_letter_counts(pool: Pool) -> list[DeadLetterCount]:
+    """Return how many dead letters have each status and class; those that none has are absent."""
+    async with pool.connection() as connection, connection.cursor(row_factory=class_row(DeadLetterCount)) as cursor:
+        await cursor.execute(query("dead_letter_counts"))
+        return await cursor.fetchall()
+
+
+async def replay_job_counts(pool: Pool) -> dict[str, int]:
+    """Return how many replay jobs are in each state; states without any are absent."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("replay_job_counts"))
+        return {row[0]: row[1] for row in await cursor.fetchall()}

@@ -5,6 +5,7 @@ processes never declare the same name: the trigger's process metrics carry the p
 """
 
 from signal_pipeline.observability.metrics.functions import (
+    REFUSALS,
     AuthMetrics,
     ConfirmMetrics,
     DetectMetrics,
@@ -14,11 +15,12 @@ from signal_pipeline.observability.metrics.functions import (
     RequestMetrics,
     RetentionMetrics,
 )
-from signal_pipeline.observability.metrics.operations import AuditMetrics, OutboxMetrics, PoolMetrics
+from signal_pipeline.observability.metrics.operations import AuditMetrics, OutboxMetrics, PoolMetrics, RecoveryMetrics
 from signal_pipeline.observability.metrics.registry import function_registry, trigger_registry
 from signal_pipeline.observability.metrics.trigger import LagMetrics, TriggerMetrics
 
 __all__ = [
+    "REFUSALS",
     "AuditMetrics",
     "AuthMetrics",
     "ConfirmMetrics",
@@ -28,6 +30,7 @@ __all__ = [
     "OutboxMetrics",
     "PoolMetrics",
     "ProcessMetrics",
+    "RecoveryMetrics",
     "ReplayMetrics",
     "RequestMetrics",
     "RetentionMetrics",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Gauge
 
-__all__ = ["AuditMetrics", "OutboxMetrics", "PoolMetrics"]
+__all__ = ["AuditMetrics", "OutboxMetrics", "PoolMetrics", "RecoveryMetrics"]
 
 
 class AuditMetrics:
@@ -32,6 +32,36 @@ class AuditMetrics:
         )
         for gauge in (self.finished_at, self.ok, self.missing, self.audited):
             gauge.set(math.nan)
+
+
+class RecoveryMetrics:
+    """The dead letters as they stand, the replays that people ordered, and the last audit."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.queue_size = Gauge(
+            "dlq_queue_size", "Unread dead letters plus recorded ones without an outcome.", registry=registry
+        )
+        self.letters = Gauge(
+            "dead_letters",
+            "Recorded dead letters by status and class of the last failure.",
+            ["status", "failure_class"],
+            registry=registry,
+        )
+        self.oldest = Gauge(
+            "dead_letters_oldest_seconds",
+            "Time since the first failure of the oldest dead letter with a status; 0 without any.",
+            ["status"],
+            registry=registry,
+        )
+        self.jobs = Gauge("replay_jobs", "Replays ordered by people, by state.", ["state"], registry=registry)
+        self.last_audit = AuditMetrics(registry)
+        self.forget()
+
+    def forget(self) -> None:
+        """Show that the dead letters cannot be seen; the last audit stays what it was."""
+        self.queue_size.set(math.nan)
+        for gauge in (self.letters, self.oldest, self.jobs):
+            gauge.clear()
 
 
 class PoolMetrics:

@@ -55,6 +55,8 @@ class TriggerMetrics:
             ["failure_class"],
             registry=registry,
         )
+        for failure_class in FailureClass:
+            self.retries.labels(failure_class.value)
         self.batch_events = Histogram(
             "trigger_batch_events", "Events per delivery.", buckets=BATCH_EVENTS, registry=registry
         )

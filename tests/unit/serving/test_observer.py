@@ -13,15 +13,15 @@ class State:
     """Something that can be out of sight; it tells whoever waits when it was looked at."""
 
     def __init__(self) -> None:
-        self.visible = True
+        self.error: Exception | None = None
         self.shown: list[str] = []
         self.looked = asyncio.Event()
 
     async def look(self) -> None:
         """Show it, or fail."""
         self.looked.set()
-        if not self.visible:
-            raise DependencyUnavailable("it is dark")
+        if self.error is not None:
+            raise self.error
         self.shown.append("seen")
 
     def forget(self) -> None:
@@ -52,14 +52,15 @@ async def observer(state: State) -> AsyncIterator[Observer]:
 
 
 @pytest.mark.usefixtures("observer")
-async def test_it_is_seen_lost_and_seen_again(state: State) -> None:
-    """A look that fails forgets what was shown, and the next one that succeeds shows it again."""
+@pytest.mark.parametrize("error", [DependencyUnavailable("it is dark"), KeyError("a bug")])
+async def test_it_is_seen_lost_and_seen_again(state: State, error: Exception) -> None:
+    """A look that fails, for whatever reason, forgets what was shown, and the next one that succeeds shows it again."""
     await state.next_look()
     assert set(state.shown) == {"seen"}
-    state.visible = False
+    state.error = error
     await state.next_look()
     assert state.shown[-1] == "unknown"
-    state.visible = True
+    state.error = None
     await state.next_look()
     assert state.shown[-1] == "seen"
 
