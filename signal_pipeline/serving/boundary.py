@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from signal_pipeline.domain.failures import Failure, FailureClass
 from signal_pipeline.errors import Overloaded, PipelineError
 from signal_pipeline.observability.logs import get_logger
-from signal_pipeline.observability.metrics import RequestMetrics
+from signal_pipeline.observability.metrics import REFUSALS, RequestMetrics
 from signal_pipeline.serving.answers import problem_response, problem_response_of
 from signal_pipeline.serving.correlation import bind_correlation_id, correlation_id_of
 
@@ -79,6 +79,8 @@ class Boundary:
         route = path if path in self._paths else "other"
         self._metrics.requests.labels(route, f"{(status or 500) // 100}xx").inc()
         self._metrics.latency.labels(route).observe(seconds)
+        if status in REFUSALS:
+            self._metrics.refusals.labels(str(status)).inc()
 
 
 class _Answer:

@@ -118,6 +118,25 @@ async def test_only_failures_are_listed(app: FunctionApp, role: Recorder) -> Non
     assert 'events_refused_total{failure_class="invalid"} 1.0' in page
 
 
+async def test_what_never_happened_is_counted_as_0(app: FunctionApp) -> None:
+    """Each class of failure and each kind of refusal has its series from the start, so that its first rise is seen."""
+    page = (await call(app, "GET", "/metrics")).body.decode()
+    assert [each for each in FailureClass if f'events_refused_total{{failure_class="{each}"}} 0.0' not in page] == []
+    assert [each for each in (401, 403, 413, 429) if f'http_refusals_total{{status="{each}"}} 0.0' not in page] == []
+
+
+async def test_refusals_are_counted_by_status(app: FunctionApp) -> None:
+    """A request that is forbidden and one that is too large are told apart; a success is no refusal."""
+    await call(app, "POST", "/fails", [], b"forbidden")
+    await call(app, "POST", "/", BATCH, b"x" * 2000)
+    await post(app, "a")
+    page = (await call(app, "GET", "/metrics")).body.decode()
+    counts = {status: f'http_refusals_total{{status="{status}"}} ' for status in (401, 403, 413, 429)}
+    assert {status: page.split(line)[1].split()[0] for status, line in counts.items()} == {
+        401: "0.0", 403: "1.0", 413: "1.0", 429: "0.0"
+    }  # fmt: skip
+
+
 async def test_a_single_event_fails_as_a_problem(app: FunctionApp) -> None:
     """One event alone is answered by its own status."""
     answer = await post(app, "bad", headers=STRUCTURED)
