@@ -6,7 +6,6 @@ processes never declare the same name: the trigger's process metrics carry the p
 
 from signal_pipeline.observability.metrics.functions import (
     REFUSALS,
-    REFUSALS,
     AuthMetrics,
     ConfirmMetrics,
     DetectMetrics,
@@ -21,7 +20,6 @@ from signal_pipeline.observability.metrics.registry import function_registry, tr
 from signal_pipeline.observability.metrics.trigger import LagMetrics, TriggerMetrics
 
 __all__ = [
-    "REFUSALS",
     "REFUSALS",
     "AuditMetrics",
     "AuthMetrics",

@@ -2,15 +2,12 @@
 
 from typing import Final
 
-from typing import Final
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.observability.metrics.buckets import AGE_SECONDS, CALL_SECONDS, RECOVERY_SECONDS
 
 __all__ = [
-    "REFUSALS",
     "REFUSALS",
     "AuthMetrics",
     "ConfirmMetrics",
@@ -21,9 +18,6 @@ __all__ = [
     "RequestMetrics",
     "RetentionMetrics",
 ]
-
-# No credentials or wrong ones, not enough of them, too large, too many: what somebody who tries the doors meets.
-REFUSALS: Final = (401, 403, 413, 429)
 
 # No credentials or wrong ones, not enough of them, too large, too many: what somebody who tries the doors meets.
 REFUSALS: Final = (401, 403, 413, 429)
@@ -50,16 +44,6 @@ class RequestMetrics:
         self.refused = Counter(
             "events_refused_total", "Events answered with a failure, by class.", ["failure_class"], registry=registry
         )
-        for failure_class in FailureClass:
-            self.refused.labels(failure_class.value)  # what never happened shows as 0
-        self.refusals = Counter(
-            "http_refusals_total",
-            "Requests refused for their credentials, their size or their number, by status.",
-            ["status"],
-            registry=registry,
-        )
-        for status in REFUSALS:
-            self.refusals.labels(str(status))
         for failure_class in FailureClass:
             self.refused.labels(failure_class.value)  # what never happened shows as 0
         self.refusals = Counter(
@@ -180,9 +164,6 @@ class AuthMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.issued = Counter("auth_tokens_issued_total", "Token pairs issued, by grant.", ["grant"], registry=registry)
         self.refused = Counter("auth_refused_total", "Refused credentials, by grant.", ["grant"], registry=registry)
-        for grant in ("password", "refresh"):
-            self.issued.labels(grant)
-            self.refused.labels(grant)
         for grant in ("password", "refresh"):
             self.issued.labels(grant)
             self.refused.labels(grant)
