@@ -1,7 +1,8 @@
 """Files that are committed and yet derived: `python -m local generate` writes them, a test keeps them up to date.
 
 The containers' configuration comes from the same templates as that of the processes, `.env.example` and the table of
-settings from the settings model; so none of them can differ from its source.
+settings from the settings model, Grafana's dashboards from their tables and the alerts' thresholds; so none of them can
+differ from its source.
 """
 
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from local.dashboards import dashboard_files
 from local.layout import ROOT
 from local.render import render
 from signal_pipeline.settings import Settings
@@ -62,6 +64,7 @@ def generated_files() -> dict[Path, str]:
         **{folder / name: render(name, **values) for name, values in _CONTAINER_VALUES.items()},
         ROOT / ".env.example": _env_example(),
         ROOT / "docs" / "settings.md": _settings_table(),
+        **{ROOT / "monitoring" / "grafana" / "dashboards" / name: text for name, text in dashboard_files().items()},
     }
 
 

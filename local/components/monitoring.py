@@ -46,24 +46,38 @@ def grafana(settings: Settings, layout: Layout) -> Service | None:
     if server is None:
         return None
     address, data = f"127.0.0.1:{settings.grafana_port}", layout.data / "grafana"
+    dashboards = ROOT / "monitoring" / "grafana" / "dashboards"
     command = (server, "server") if Path(server).name == "grafana" else (server,)
     return Service(
         name="grafana",
-        argv=(*command, "--homepath", "/usr/share/grafana"),
+        argv=(*command, "--homepath", str(_grafana_home(server))),
         needs=("prometheus",),
         probe=http_probe(f"http://{address}/api/health"),
         prepare=lambda: data.mkdir(parents=True, exist_ok=True),
         env={
             "GF_SERVER_HTTP_ADDR": "127.0.0.1",
             "GF_SERVER_HTTP_PORT": str(settings.grafana_port),
+            # Its own places for these are below its home, where only the system may write.
             "GF_PATHS_DATA": str(data),
+            "GF_PATHS_LOGS": str(data / "log"),
+            "GF_PATHS_PLUGINS": str(data / "plugins"),
+            "GF_LOG_MODE": "console",
+            "GF_ANALYTICS_REPORTING_ENABLED": "false",
+            "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+            "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(dashboards / "overview.json"),
             "GF_PATHS_PROVISIONING": str(ROOT / "monitoring" / "grafana" / "provisioning"),
             "PROMETHEUS_URL": f"http://127.0.0.1:{settings.prometheus_port}",
-            "DASHBOARDS": str(ROOT / "monitoring" / "grafana" / "dashboards"),
+            "DASHBOARDS": str(dashboards),
         },
         ports={"GRAFANA_PORT": settings.grafana_port},
         url=f"http://{address}",
     )
+
+
+def _grafana_home(server: str) -> Path:
+    """Return where its defaults and pages are: beside an unpacked program, else where packages put them."""
+    unpacked = Path(server).resolve().parent.parent
+    return unpacked if (unpacked / "conf" / "defaults.ini").is_file() else Path("/usr/share/grafana")
 
 
 def local_prometheus_config(source: dict[str, Any], settings: Settings, folder: Path) -> dict[str, Any]:

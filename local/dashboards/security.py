@@ -1,0 +1,106 @@
+"""Who knocks at the doors: tokens issued and refused, requests refused, and what the functions answer."""
+
+from local.dashboards.model import NEVER, Dashboard, Row, graph, stat
+
+__all__ = ["SECURITY"]
+
+_RATE = "[$__rate_interval]"
+_ROLE = 'role=~"$role"'
+_CALLS = 'role=~"$role", route!~".*(health|ready|metrics).*"'
+
+_TOKENS = Row(
+    title="Tokens",
+    height=7,
+    panels=(
+        graph(
+            "Issued",
+            "Token pairs a second, by grant: `password` is a login, `refresh` the renewal of one.",
+            {"{{grant}}": f"sum by (grant) (rate(auth_tokens_issued_total{_RATE}))"},
+            "cps",
+        ),
+        graph(
+            "Refused",
+            "Refused credentials a second, by grant. Many passwords: somebody guesses. A refused renewal: a token was "
+            "used twice, so one of its two users is not its owner.",
+            {"{{grant}}": f"sum by (grant) (rate(auth_refused_total{_RATE}))"},
+            "cps",
+        ),
+        stat(
+            "Refused in an hour",
+            "Credentials that auth refused in the last hour.",
+            {"{{grant}}": "sum by (grant) (increase(auth_refused_total[1h]))"},
+        ),
+    ),
+)
+
+_REFUSALS = Row(
+    title="Refused requests",
+    height=8,
+    panels=(
+        graph(
+            "By status",
+            "401: no credentials or wrong ones. 403: credentials that do not suffice. 413: too large. 429: too many, "
+            "the sender is to come back later.",
+            {"{{status}}": f"sum by (status) (rate(http_refusals_total{{{_ROLE}}}{_RATE}))"},
+            "cps",
+            stacked=True,
+        ),
+        graph(
+            "401, by role",
+            "Where somebody tries without the right key or token.",
+            {"{{role}}": f'sum by (role) (rate(http_refusals_total{{{_ROLE}, status="401"}}{_RATE}))'},
+            "cps",
+        ),
+        graph(
+            "Refused events, by class",
+            "Events inside of answered requests that failed. `invalid`: its sender's fault; `dependency`: ours.",
+            {
+                "{{role}} {{failure_class}}": "sum by (role, failure_class) "
+                f"(rate(events_refused_total{{{_ROLE}}}{_RATE}))"
+            },
+            "cps",
+        ),
+    ),
+)
+
+_REQUESTS = Row(
+    title="Requests",
+    height=8,
+    panels=(
+        graph(
+            "Answers, by class of status",
+            "Requests a second, without those for health and metrics. 5xx: the function, or what it depends on.",
+            {"{{role}} {{status}}": f"sum by (role, status) (rate(http_requests_total{{{_CALLS}}}{_RATE}))"},
+            "reqps",
+        ),
+        graph(
+            "Time to answer, p99",
+            "One request in a hundred takes longer. Logins take long on purpose: a password costs memory and time.",
+            {
+                "{{role}} {{route}}": "histogram_quantile(0.99, sum by (role, route, le) "
+                f"(rate(http_request_duration_seconds_bucket{{{_CALLS}}}{_RATE})))"
+            },
+            "s",
+        ),
+        graph(
+            "Requests in flight",
+            "Requests that are being answered. At `MAX_REQUESTS_IN_FLIGHT` further ones get 429.",
+            {"{{role}}": f"sum by (role) (http_requests_in_flight{{{_ROLE}}})"},
+        ),
+        stat(
+            "Failed answers of emit",
+            "Share of requests to emit that got 5xx in the last five minutes. The promise is 0.1 %.",
+            "emit:errors:ratio_rate5m",
+            "percentunit",
+            alarm=("EmitErrorBudgetBurnFast", "EmitErrorBudgetBurn", "EmitErrorBudgetBurnSlow"),
+            absent=NEVER,
+        ),
+    ),
+)
+
+SECURITY = Dashboard(
+    name="security",
+    title="Signal pipeline: security and requests",
+    about="Who is let in, who is refused, and what do the functions answer?",
+    rows=(_TOKENS, _REFUSALS, _REQUESTS),
+)
