@@ -98,7 +98,7 @@ _BACK = Row(
                 "published again": f"sum(rate(dlq_messages_replayed_total{_RATE}))",
             },
             "cps",
-            alarm="ReplayNotAcknowledged",
+            alarms_beside=("ReplayNotAcknowledged",),
         ),
         graph(
             "Failed or given up, by class",

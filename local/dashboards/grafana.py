@@ -108,7 +108,8 @@ def _panel(panel: Panel) -> Json:
 
 
 def _description(panel: Panel) -> str:
-    runbooks = [f"- {name}: `{alarms()[name].runbook}`" for name in panel.alarm]
+    names = (*([panel.alarm] if panel.alarm else []), *panel.alarms_beside)
+    runbooks = [f"- {name}: `{alarms()[name].runbook}`" for name in names]
     return "\n".join([panel.about, "", "Alerts and their runbooks:", *runbooks] if runbooks else [panel.about])
 
 
@@ -134,7 +135,7 @@ def _target(panel: Panel, index: int, legend: str, expression: str) -> Json:
 
 
 def _field(panel: Panel) -> Json:
-    steps = (panel.alarm and alarms()[panel.alarm[0]].steps) or _NEUTRAL
+    steps = alarms()[panel.alarm].steps if panel.alarm else _NEUTRAL
     field: Json = {
         "unit": panel.unit,
         "noValue": panel.absent,

@@ -32,7 +32,8 @@ class Panel:
         kind: How.
         queries: Expression by legend; `{{label}}` in a legend is replaced.
         unit: Grafana's id of the unit.
-        alarm: Names of alerts: the thresholds and the runbooks are theirs, the first one's thresholds are drawn.
+        alarm: Name of the alert on what is shown: its threshold is drawn, its runbook is named.
+        alarms_beside: Names of other alerts whose runbooks help here; they compare something else.
         states: Text and colour by value, for what is no quantity.
         absent: What to say where there is no number.
         leads_to: Name of the dashboard with the details.
@@ -45,7 +46,8 @@ class Panel:
     kind: Kind
     queries: dict[str, str]
     unit: str = "short"
-    alarm: tuple[str, ...] = ()
+    alarm: str | None = None
+    alarms_beside: tuple[str, ...] = ()
     states: States = field(default_factory=dict)
     absent: str = UNKNOWN
     leads_to: str | None = None
@@ -90,24 +92,21 @@ class Dashboard:
         return f"signal-{self.name}"
 
 
-def _alarms(alarm: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (alarm,) if isinstance(alarm, str) else alarm
-
-
 def graph(
     title: str,
     about: str,
     queries: dict[str, str],
     unit: str = "short",
     *,
-    alarm: str | tuple[str, ...] = (),
+    alarm: str | None = None,
+    alarms_beside: tuple[str, ...] = (),
     stacked: bool = False,
     leads_to: str | None = None,
 ) -> Panel:
     """Return a panel that shows series over time."""
     return Panel(
-        title=title, about=about, kind=Kind.GRAPH, queries=queries, unit=unit, alarm=_alarms(alarm), stacked=stacked,
-        leads_to=leads_to,
+        title=title, about=about, kind=Kind.GRAPH, queries=queries, unit=unit, alarm=alarm,
+        alarms_beside=alarms_beside, stacked=stacked, leads_to=leads_to,
     )  # fmt: skip
 
 
@@ -117,7 +116,7 @@ def stat(
     query: str | dict[str, str],
     unit: str = "short",
     *,
-    alarm: str | tuple[str, ...] = (),
+    alarm: str | None = None,
     states: States | None = None,
     absent: str = UNKNOWN,
     leads_to: str | None = None,
@@ -125,16 +124,14 @@ def stat(
     """Return a panel that shows the present value of one series, or of a few."""
     queries = {"": query} if isinstance(query, str) else query
     return Panel(
-        title=title, about=about, kind=Kind.STAT, queries=queries, unit=unit, alarm=_alarms(alarm),
+        title=title, about=about, kind=Kind.STAT, queries=queries, unit=unit, alarm=alarm,
         states=states or {}, absent=absent, leads_to=leads_to,
     )  # fmt: skip
 
 
-def bars(
-    title: str, about: str, queries: dict[str, str], unit: str = "short", *, alarm: str | tuple[str, ...] = ()
-) -> Panel:
+def bars(title: str, about: str, queries: dict[str, str], unit: str = "short") -> Panel:
     """Return a panel that compares present values."""
-    return Panel(title=title, about=about, kind=Kind.BARS, queries=queries, unit=unit, alarm=_alarms(alarm))
+    return Panel(title=title, about=about, kind=Kind.BARS, queries=queries, unit=unit)
 
 
 def table(title: str, about: str, query: str, columns: dict[str, str], *, absent: str) -> Panel:

@@ -19,7 +19,6 @@ _STATE = Row(
             "Not confirmed",
             "Outbox rows that are not confirmed as published. Under load some hundred are on their way.",
             "max(outbox_pending_events)",
-            alarm="OutboxUnseen",
         ),
         stat(
             "Oldest of them",
@@ -93,6 +92,7 @@ _WAY = Row(
                 "not confirmed": "max(outbox_pending_events)",
                 "of these on anomaly-events": 'sum(consumer_lag{role="confirm-outbox"})',
             },
+            alarms_beside=("OutboxUnseen",),
         ),
     ),
 )

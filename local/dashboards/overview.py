@@ -44,7 +44,8 @@ _NOW = Row(
             "Events that a role has still to finish. A gap means that nobody knows: the broker does not answer or the "
             "trigger is dead.",
             {"{{role}}": "role:consumer_lag:sum"},
-            alarm=("ConsumerLagHigh", "ConsumerLagUnknown"),
+            alarm="ConsumerLagHigh",
+            alarms_beside=("ConsumerLagUnknown",),
             leads_to="trigger",
         ),
         graph(

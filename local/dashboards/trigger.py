@@ -52,7 +52,8 @@ _LAG = Row(
             "Events behind, by role",
             "Log end minus committed offset, asked of the broker. A gap means that nobody knows.",
             {"{{role}}": f"role:consumer_lag:sum{{{_ROLE}}}"},
-            alarm=("ConsumerLagHigh", "ConsumerLagUnknown"),
+            alarm="ConsumerLagHigh",
+            alarms_beside=("ConsumerLagUnknown",),
         ),
         graph(
             "Age of the oldest event, by role",
@@ -71,7 +72,7 @@ _LAG = Row(
             "A straight rise is a partition that stands still.",
             {"{{role}} {{topic}}/{{partition}}": f"consumer_partition_lag_seconds{{{_ROLE}}}"},
             "s",
-            alarm="ConsumerLagOld",
+            alarms_beside=("ConsumerLagOld",),
         ),
     ),
 )
@@ -119,7 +120,7 @@ _FAILURES = Row(
                 f"(rate(trigger_retries_total{{{_ROLE}}}{_RATE}))"
             },
             "cps",
-            alarm="FunctionAddressWrong",
+            alarms_beside=("FunctionAddressWrong",),
         ),
         graph(
             "Dead letters, by class",
@@ -139,7 +140,7 @@ _FAILURES = Row(
                 "{{role}} failures": f"sum by (role) (rate(trigger_tick_failures_total{{{_ROLE}}}{_RATE}))",
             },
             "cps",
-            alarm=("SteadyEmissionFailing", "ReplayTicksFailing", "RetentionNotPurging"),
+            alarms_beside=("SteadyEmissionFailing", "ReplayTicksFailing", "RetentionNotPurging"),
         ),
     ),
 )

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from local.dashboards import DASHBOARDS
 from local.dashboards.alarms import Alarm, alarms
 from local.layout import ROOT
 from signal_pipeline.observability import metrics
@@ -181,6 +182,25 @@ def test_colours_change_where_the_alert_fires(
 ) -> None:
     """What fires has the colour of its severity, what does not is green; 0 is green when anything above it fires."""
     assert Alarm(name="a", sign=sign, bound=bound, severity=severity, runbook="r").steps == steps
+
+
+def test_a_threshold_is_drawn_where_the_alert_looks() -> None:
+    """A panel takes its colours from an alert on the same series; an alert on whether they are known draws nothing."""
+    expressions = {rule["alert"]: rule["expr"] for rule in RULES if "alert" in rule}
+    drawn = [panel for each in DASHBOARDS for row in each.rows for panel in row.panels if panel.alarm]
+    assert drawn
+    for panel in drawn:
+        alert = expressions[str(panel.alarm)]
+        shown = set().union(*(_series(query) for query in panel.queries.values()))
+        assert shown & _series(alert), panel.title
+        assert "!=" not in re.sub(r"\{[^}]*\}", "", alert), panel.title
+
+
+def _series(expression: str) -> set[str]:
+    """Return the exported series behind an expression, those of recording rules included."""
+    recorded = {rule["record"]: rule["expr"] for rule in RULES if "record" in rule}
+    names = metrics_of(expression)
+    return set().union(*(metrics_of(recorded[name]) if name in recorded else {name} for name in names))
 
 
 def test_thresholds_are_those_of_the_rules() -> None:
