@@ -1,7 +1,7 @@
 """Retention: deletes rows past their age when the schedule asks for it, so that a forgotten run fills nothing."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from signal_pipeline.observability.metrics import RetentionMetrics
 from signal_pipeline.serving.answers import json_response
 from signal_pipeline.settings import Settings
-from signal_pipeline.store.maintenance import purge
+from signal_pipeline.store.maintenance import Purged, purge
 from signal_pipeline.store.pool import Pool
 
 __all__ = ["Retention"]
@@ -31,6 +31,8 @@ class Retention:
         self._pool = pool
         self._age = timedelta(seconds=settings.retention_seconds)
         self._metrics = RetentionMetrics(registry)
+        for table in fields(Purged):
+            self._metrics.purged.labels(table.name)  # a table of which nothing was ever deleted shows as 0
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the route."""
