@@ -61,7 +61,7 @@ _IN = Row(
             "Why events were given up. `invalid` and `rejected`: their sender's fault or a rule's. `unexpected`: ours.",
             {"{{failure_class}}": f"sum by (failure_class) (rate(trigger_dead_letters_total{_RATE}))"},
             "cps",
-            alarm="DeadLetterRateHigh",
+            alarms_beside=("DeadLetterRateHigh",),
             stacked=True,
         ),
         graph(

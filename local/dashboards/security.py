@@ -89,7 +89,7 @@ _REQUESTS = Row(
         ),
         graph(
             "Failed answers of emit",
-            "Share of requests to emit that got 5xx in the last five minutes. The promise is 0.1 %. A gap: no requests.",
+            "Share of requests to emit that got 5xx in five minutes. The promise is 0.1 %. A gap: no requests.",
             {"emit": "emit:errors:ratio_rate5m"},
             "percentunit",
             alarm="EmitErrorBudgetBurnFast",

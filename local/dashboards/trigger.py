@@ -130,7 +130,7 @@ _FAILURES = Row(
                 f"(rate(trigger_dead_letters_total{{{_ROLE}}}{_RATE}))"
             },
             "cps",
-            alarm="DeadLetterRateHigh",
+            alarms_beside=("DeadLetterRateHigh",),
         ),
         graph(
             "Calls of rate and schedule sources",
