@@ -1,8 +1,13 @@
 """Expressions of Prometheus, as Grafana sends them and as a reader sees them."""
 
 import re
+import urllib.parse
 
-__all__ = ["for_prometheus", "metrics_of"]
+from tests.support.http import request_json
+
+__all__ = ["Sample", "ask", "for_prometheus", "metrics_of"]
+
+Sample = tuple[dict[str, str], float]
 
 
 def for_prometheus(expression: str, *, interval: str = "1m") -> str:
@@ -23,3 +28,10 @@ def metrics_of(expression: str) -> set[str]:
     while (shorter := _NO_METRIC.sub(" ", bare)) != bare:
         bare = shorter
     return set(_NAME.findall(bare)) - _WORDS
+
+
+def ask(port: int, expression: str) -> list[Sample]:
+    """Return labels and value of each series that a Prometheus of this machine has for an expression now."""
+    arguments = urllib.parse.urlencode({"query": expression})
+    address = f"http://127.0.0.1:{port}/api/v1/query?{arguments}"
+    return [(each["metric"], float(each["value"][1])) for each in request_json(address)["data"]["result"]]
