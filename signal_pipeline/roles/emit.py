@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Final
 import orjson
 from prometheus_client import CollectorRegistry
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from signal_pipeline.broker.producer import KafkaProducer, ProduceError
 from signal_pipeline.domain.failures import Failure, FailureClass
@@ -31,6 +32,7 @@ from signal_pipeline.observability.metrics import EmitMetrics
 from signal_pipeline.security.api_keys import has_valid_api_key
 from signal_pipeline.security.tokens import Tokens, TokenType, bearer_token, require_scope
 from signal_pipeline.serving.answers import failed_results, json_response, problem_response
+from signal_pipeline.serving.contracts import contract_routes
 from signal_pipeline.serving.correlation import current_correlation_id
 from signal_pipeline.serving.function import Function, Headers
 from signal_pipeline.settings import Settings
@@ -62,6 +64,10 @@ class Emit(Function):
         self._tokens = Tokens(settings.jwt_secret_key.get_secret_value())
         self._rng = random.Random(secrets.randbits(128))  # noqa: S311 - samples are no secrets, and are made by thousands
         self._producer: KafkaProducer | None = None
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Return the routes of the contracts: emit is where producers and consumers look first."""
+        return contract_routes()
 
     async def open(self) -> None:
         """Make the producer; it connects by itself."""

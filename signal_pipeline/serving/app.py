@@ -18,7 +18,7 @@ from signal_pipeline.serving.body import read_body
 from signal_pipeline.serving.boundary import UNEXPECTED, Boundary
 from signal_pipeline.serving.function import Function
 from signal_pipeline.serving.metrics_page import MetricsPage
-from signal_pipeline.serving.openapi import DOCUMENTED, openapi_document
+from signal_pipeline.serving.openapi import openapi_document
 
 __all__ = ["FunctionApp"]
 
@@ -89,7 +89,7 @@ class FunctionApp:
             *(Route(path, self._health) for path in _HEALTH_PATHS),
             *(Route(path, self._ready) for path in _READY_PATHS),
             Route("/metrics", self._metrics),
-            *([Route("/openapi.json", self._openapi)] if self._function.name in DOCUMENTED else ()),
+            Route("/openapi.json", self._openapi),
         ]
 
     async def _receive(self, request: Request) -> Response:

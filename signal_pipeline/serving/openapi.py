@@ -1,4 +1,4 @@
-"""The OpenAPI documents of the roles that people and programs call; a role that takes events alone has none.
+"""The OpenAPI documents, one a role.
 
 `docs/openapi/<role>.yaml` is written by hand and completed by `service.yaml`, what every role answers.
 """
@@ -12,9 +12,8 @@ import yaml
 
 from signal_pipeline.errors import ConfigurationError
 
-__all__ = ["DOCUMENTED", "openapi_document"]
+__all__ = ["openapi_document"]
 
-DOCUMENTED: Final = frozenset({"emit", "auth", "replay-dlq"})
 _FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "openapi"
 
 

@@ -1,4 +1,4 @@
-"""Real answers of emit, auth and replay-dlq against their OpenAPI documents, in both directions.
+"""Real answers of every role against its OpenAPI document, in both directions.
 
 Each operation is asked for every status that its document names, 429 and 503 aside, and may give no other.
 """
@@ -17,7 +17,10 @@ from pydantic import SecretStr
 
 from signal_pipeline.broker.admin import apply_topics
 from signal_pipeline.roles.auth import Auth
+from signal_pipeline.roles.confirm_outbox import ConfirmOutbox
+from signal_pipeline.roles.detect_anomaly import DetectAnomaly
 from signal_pipeline.roles.emit import Emit
+from signal_pipeline.roles.process_signal import ProcessSignal
 from signal_pipeline.roles.replay_dlq import ReplayDlq
 from signal_pipeline.security.tokens import Tokens, TokenType
 from signal_pipeline.serving.app import FunctionApp
@@ -198,3 +201,36 @@ async def test_the_schedule_is_answered_as_documented(kafka: KafkaBroker, databa
         await role.ask("POST", "/tick")
         await role.ask("GET", "/stats")
         role.assert_complete(("POST", "/tick"), ("GET", "/stats"))
+
+
+@pytest.mark.parametrize("kind", [ProcessSignal, DetectAnomaly, ConfirmOutbox])
+async def test_events_are_taken_as_documented(kind: type[Function], settings: Settings) -> None:
+    """What the roles that triggers call answer to events stands in their documents."""
+    one, many = (("content-type", f"application/cloudevents{kind}+json") for kind in ("", "-batch"))
+    nobody = {**EVENT, "type": "dev.knative.kafka.event", "data": {}}
+    outbox = {**EVENT, "id": str(uuid4()), "time": "2026-01-01T00:00:00Z"}
+    async for role in checked(kind(settings, CollectorRegistry())):
+        await role.ask("POST", "/", one, body=outbox)
+        await role.ask("POST", "/", many, body=[outbox, {"id": "broken"}])
+        await role.ask("POST", "/", one, body=nobody)
+        await role.ask("POST", "/", one, body={"id": "broken"})
+        await role.ask("POST", "/", many, body=b"{")
+        await role.ask("POST", "/", one, body=b"x" * (settings.max_body_bytes + 1))
+        await role.ask("POST", "/", JSON, body={})
+        role.assert_complete(("POST", "/"))
+
+
+async def test_purging_is_answered_as_documented(settings: Settings) -> None:
+    """What process-signal answers to the schedule stands in its document."""
+    async for role in checked(ProcessSignal(settings, CollectorRegistry())):
+        await role.ask("POST", "/purge")
+        role.assert_complete(("POST", "/purge"))
+
+
+async def test_contracts_are_served_as_documented(emit: Checked) -> None:
+    """What producers and consumers look for, emit serves to everyone: the contracts of the topics."""
+    paths = [path for _, path in emit.contract.operations() if path.startswith(("/schemas", "/asyncapi"))]
+    assert len(paths) == 4
+    for path in paths:
+        await emit.ask("GET", path)
+        emit.assert_complete(("GET", path))
