@@ -3,13 +3,13 @@
 #
 #   local/install.sh            components (PostgreSQL, Kafka, Connect, Redis, Prometheus) and the Python environment
 #   local/install.sh --python   the Python environment only
-#   local/install.sh --dev      everything, with the development tools on top
+#   local/install.sh --dev      everything, with the development tools on top: Python's, and Node's for the Bruno collection
 #
 # Touches: system packages (never a server that exists, none is started), .venv, .local/lib.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly LIB=.local/lib VENV=.venv SUMS=local/kafka/sha256sums
+readonly LIB=.local/lib VENV=.venv NODE=.venv/node SUMS=local/kafka/sha256sums
 readonly CREATECLUSTER=/etc/postgresql-common/createcluster.d/signal-pipeline.conf POLICY=/usr/sbin/policy-rc.d
 WITH_COMPONENTS=yes WITH_DEV=no
 export PATH="$PATH:/usr/sbin:/sbin"
@@ -33,9 +33,18 @@ has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || hav
 
 has_jars() { [[ -f $LIB/.verified && "$(cat "$LIB/.verified")" == "$(sha256sum <"$SUMS")" ]]; }
 
+node_lock_sum() { cat requirements/node/package-lock.json requirements/node/.npmrc | sha256sum; }
+has_node_tools() { have node && [[ -f $NODE/.installed && "$(cat "$NODE/.installed")" == "$(node_lock_sum)" ]]; }
+
+missing_node() {
+  have node || echo nodejs
+  have npm || echo npm
+}
+
 # Prints the Debian packages that are missing, one a line.
 missing_packages() {
   [[ -x $VENV/bin/python ]] || python_has_venv || { echo python3; echo python3-venv; }
+  [[ $WITH_DEV == no ]] || has_node_tools || missing_node
   [[ $WITH_COMPONENTS == yes ]] || return 0
   has_postgres || echo postgresql
   have redis-server || echo redis-server
@@ -118,6 +127,19 @@ install_python() {
   [[ $WITH_DEV == no ]] || install_lock requirements/dev.txt
 }
 
+# --- Node ------------------------------------------------------------------------------------------------------------
+
+# What tests alone need; package scripts are not run (.npmrc), integrity is checked against the lock.
+install_node() {
+  has_node_tools && return 0
+  say "installing requirements/node with npm (190 MB)"
+  rm -rf "$NODE"
+  mkdir -p "$NODE"
+  cp requirements/node/package.json requirements/node/package-lock.json requirements/node/.npmrc "$NODE"
+  npm ci --prefix "$NODE" --loglevel error >/dev/null || fail "npm could not install requirements/node (see above)"
+  node_lock_sum >"$NODE/.installed"
+}
+
 # --- jars ------------------------------------------------------------------------------------------------------------
 
 # Downloads beside, verifies, then moves into place: an interrupted download is never taken for a complete one.
@@ -155,6 +177,7 @@ if have flock; then flock 9; fi  # a second install waits for the first
 mapfile -t packages < <(missing_packages)
 [[ ${#packages[@]} -eq 0 ]] || install_packages "${packages[@]}"
 install_python
+[[ $WITH_DEV == no ]] || install_node
 if [[ $WITH_COMPONENTS == yes ]]; then
   install_jars
   [[ -f $LIB/.java-ok ]] || { java_is_new_enough || fail "Java 17 or newer must come first on PATH"; touch "$LIB/.java-ok"; }
