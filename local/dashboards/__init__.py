@@ -8,7 +8,7 @@ import json
 
 from local.dashboards.database import DATABASE
 from local.dashboards.dead_letters import DEAD_LETTERS
-from local.dashboards.grafana import dashboard_json
+from local.dashboards.grafana import dashboard_json, runbooks_json
 from local.dashboards.model import Dashboard
 from local.dashboards.outbox import OUTBOX
 from local.dashboards.overview import OVERVIEW
@@ -22,7 +22,5 @@ DASHBOARDS: tuple[Dashboard, ...] = (OVERVIEW, TRIGGER, DATABASE, OUTBOX, DEAD_L
 
 def dashboard_files() -> dict[str, str]:
     """Return name and text of each dashboard's file."""
-    return {
-        f"{each.name}.json": json.dumps(dashboard_json(each), indent=1, ensure_ascii=False) + "\n"
-        for each in DASHBOARDS
-    }
+    boards = {each.name: dashboard_json(each) for each in DASHBOARDS} | {"runbooks": runbooks_json()}
+    return {f"{name}.json": json.dumps(board, indent=1, ensure_ascii=False) + "\n" for name, board in boards.items()}

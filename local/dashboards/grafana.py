@@ -10,12 +10,15 @@ from typing import Any
 
 from local.dashboards.alarms import Step, alarms
 from local.dashboards.model import Dashboard, Kind, Panel, Row
+from local.dashboards.runbooks import Page, runbook_pages
 
-__all__ = ["SCHEMA_VERSION", "dashboard_json"]
+__all__ = ["SCHEMA_VERSION", "dashboard_json", "runbooks_json"]
 
 SCHEMA_VERSION = 41  # of Grafana 11.6 and 12.0; newer ones migrate it when they load it
 _WIDTH = 24
 _TAG = "signal-pipeline"
+_RUNBOOKS_UID = "signal-runbooks"
+_PAGE_HEIGHT = 12
 _DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 _NEUTRAL: tuple[Step, ...] = ((None, "blue"),)
 
@@ -23,11 +26,40 @@ Json = dict[str, Any]
 
 
 def dashboard_json(dashboard: Dashboard) -> Json:
-    """Return the dashboard as Grafana reads it."""
+    """Return a dashboard as Grafana reads it."""
+    frame = _frame(dashboard.uid, dashboard.title, dashboard.about)
     return {
-        "uid": dashboard.uid,
-        "title": dashboard.title,
-        "description": dashboard.about,
+        **frame,
+        "templating": {"list": _variables(dashboard)},
+        "annotations": {"list": [_firing_alerts()]},
+        "panels": _panels(dashboard.rows),
+    }
+
+
+def runbooks_json() -> Json:
+    """Return the dashboard that shows the runbooks."""
+    frame = _frame(_RUNBOOKS_UID, "Signal pipeline: runbooks", "What to do about each alert.")
+    return {**frame, "panels": [_page(page) for page in runbook_pages().values()]}
+
+
+def _page(page: Page) -> Json:
+    row, column = divmod(page.number - 1, 2)
+    return {
+        "id": page.number,
+        "type": "text",
+        "title": page.title,
+        "gridPos": {"x": column * _WIDTH // 2, "y": row * _PAGE_HEIGHT, "w": _WIDTH // 2, "h": _PAGE_HEIGHT},
+        "options": {"mode": "markdown", "content": page.text},
+        "fieldConfig": {"defaults": {}, "overrides": []},
+        "transparent": False,
+    }
+
+
+def _frame(uid: str, title: str, about: str) -> Json:
+    return {
+        "uid": uid,
+        "title": title,
+        "description": about,
         "tags": [_TAG],
         "schemaVersion": SCHEMA_VERSION,
         "timezone": "browser",
@@ -37,10 +69,10 @@ def dashboard_json(dashboard: Dashboard) -> Json:
         "refresh": "10s",
         "time": {"from": "now-30m", "to": "now"},
         "timepicker": {},
-        "templating": {"list": _variables(dashboard)},
-        "annotations": {"list": [_firing_alerts()]},
+        "templating": {"list": []},
+        "annotations": {"list": []},
         "links": [_dashboards_link()],
-        "panels": _panels(dashboard.rows),
+        "panels": [],
     }
 
 
@@ -108,16 +140,19 @@ def _panel(panel: Panel) -> Json:
 
 
 def _description(panel: Panel) -> str:
-    names = (*([panel.alarm] if panel.alarm else []), *panel.alarms_beside)
-    runbooks = [f"- {name}: `{alarms()[name].runbook}`" for name in names]
+    runbooks = [f"- {name}: `{alarms()[name].runbook}`" for name in panel.alarms]
     return "\n".join([panel.about, "", "Alerts and their runbooks:", *runbooks] if runbooks else [panel.about])
 
 
 def _links(panel: Panel) -> list[Json]:
-    if panel.leads_to is None:
-        return []
-    title = f"Details: {panel.leads_to}"
-    return [{"title": title, "url": f"/d/signal-{panel.leads_to}?${{__url_time_range}}", "targetBlank": False}]
+    links = (
+        {f"Details: {panel.leads_to}": f"/d/signal-{panel.leads_to}?${{__url_time_range}}"} if panel.leads_to else {}
+    )
+    for name in panel.alarms:
+        page = runbook_pages().get(alarms()[name].runbook)
+        if page is not None:
+            links[f"Runbook: {name}"] = f"/d/{_RUNBOOKS_UID}?viewPanel=panel-{page.number}"
+    return [{"title": title, "url": url, "targetBlank": False} for title, url in links.items()]
 
 
 def _target(panel: Panel, index: int, legend: str, expression: str) -> Json:

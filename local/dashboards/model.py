@@ -54,6 +54,11 @@ class Panel:
     stacked: bool = False
     columns: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """The alerts whose runbooks help."""
+        return (*([self.alarm] if self.alarm else []), *self.alarms_beside)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -134,6 +139,9 @@ def bars(title: str, about: str, queries: dict[str, str], unit: str = "short") -
     return Panel(title=title, about=about, kind=Kind.BARS, queries=queries, unit=unit)
 
 
-def table(title: str, about: str, query: str, columns: dict[str, str], *, absent: str) -> Panel:
+def table(title: str, about: str, query: str, columns: dict[str, str], *, absent: str, leads_to: str) -> Panel:
     """Return a panel that lists present series by their labels."""
-    return Panel(title=title, about=about, kind=Kind.TABLE, queries={"": query}, columns=columns, absent=absent)
+    return Panel(
+        title=title, about=about, kind=Kind.TABLE, queries={"": query}, columns=columns, absent=absent,
+        leads_to=leads_to,
+    )  # fmt: skip

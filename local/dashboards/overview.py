@@ -190,10 +190,11 @@ _HEALTH = Row(
     panels=(
         table(
             "Firing alerts",
-            "What Prometheus would call somebody for. The runbook of each alert is in `monitoring/runbooks`.",
+            "What Prometheus would call somebody for. The runbook of each is among the runbooks.",
             'ALERTS{alertstate="firing"}',
             {"alertname": "Alert", "severity": "Severity", "role": "Role"},
             absent="no alert fires",
+            leads_to="runbooks",
         ),
         stat(
             "Functions",

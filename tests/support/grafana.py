@@ -1,7 +1,7 @@
-"""The documented shape of what Grafana 11 and 12 load: dashboards and provisioning files, strictly.
+"""The documented shape of the dashboards that Grafana 11 and 12 load, strictly.
 
 Only what the product uses is allowed, so that a misspelt name, which Grafana would ignore in silence, is an error here.
-Written from Grafana's documentation of the classic dashboard model and of provisioning.
+Written from Grafana's documentation of the classic dashboard model.
 """
 # ruff: noqa: N815  the fields are Grafana's
 
@@ -14,14 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tests.support.pipeline import ROOT
 
-__all__ = [
-    "DASHBOARD_FILES", "PROVISIONING", "Board", "DataSourceFile", "Grid", "PanelModel", "ProviderFile", "RowModel",
-    "RowOrPanel", "Target", "board",
-]  # fmt: skip
+__all__ = ["DASHBOARD_FILES", "Board", "Grid", "PanelModel", "RowModel", "Target", "TextModel", "board"]
 
-_FOLDER = ROOT / "monitoring" / "grafana"
-DASHBOARD_FILES = sorted((_FOLDER / "dashboards").glob("*.json"))
-PROVISIONING = _FOLDER / "provisioning"
+DASHBOARD_FILES = sorted((ROOT / "monitoring" / "grafana" / "dashboards").glob("*.json"))
 _COLOURS = Literal["green", "orange", "red", "blue", "text"]
 
 
@@ -66,7 +61,7 @@ class _Thresholds(_Strict):
     steps: Annotated[list[_Threshold], Field(min_length=1)]
 
 
-class _Text(_Strict):
+class _Said(_Strict):
     text: str
     color: _COLOURS
     index: int = 0
@@ -74,7 +69,7 @@ class _Text(_Strict):
 
 class _Special(_Strict):
     match: Literal["true", "false", "null", "nan", "null+nan", "empty"]
-    result: _Text
+    result: _Said
 
 
 class _SpecialMapping(_Strict):
@@ -84,7 +79,7 @@ class _SpecialMapping(_Strict):
 
 class _ValueMapping(_Strict):
     type: Literal["value"]
-    options: dict[str, _Text]
+    options: dict[str, _Said]
 
 
 class _Colour(_Strict):
@@ -137,7 +132,7 @@ class _Transformation(_Strict):
 
 class _PanelLink(_Strict):
     title: str
-    url: Annotated[str, Field(pattern=r"^/d/[\w-]+\?\$\{__url_time_range\}$")]
+    url: Annotated[str, Field(pattern=r"^/d/[\w-]+\?(\$\{__url_time_range\}|viewPanel=panel-\d+)$")]
     targetBlank: bool
 
 
@@ -169,7 +164,26 @@ class RowModel(_Strict):
     panels: Annotated[list[Any], Field(max_length=0)]
 
 
-RowOrPanel = RowModel | PanelModel
+class _Text(_Strict):
+    mode: Literal["markdown", "html", "code"]
+    content: Annotated[str, Field(min_length=1)]
+
+
+class _NoFields(_Strict):
+    defaults: _Nothing
+    overrides: Annotated[list[Any], Field(max_length=0)]
+
+
+class TextModel(_Strict):
+    """A panel that is a page of text."""
+
+    id: Annotated[int, Field(gt=0)]
+    type: Literal["text"]
+    title: Annotated[str, Field(min_length=1)]
+    gridPos: Grid
+    options: _Text
+    fieldConfig: _NoFields
+    transparent: bool
 
 
 class _Variable(_Strict):
@@ -246,53 +260,11 @@ class Board(_Strict):
     templating: _Templating
     annotations: _Annotations
     links: list[_DashboardLink]
-    panels: list[Annotated[RowOrPanel, Field(discriminator=None)]]
+    panels: list[RowModel | PanelModel | TextModel]
 
     def with_data(self) -> Iterator[PanelModel]:
         """Yield the panels that are no headings."""
         return (panel for panel in self.panels if isinstance(panel, PanelModel))
-
-
-class _DataSourceEntry(_Strict):
-    name: str
-    uid: str
-    type: Literal["prometheus"]
-    access: Literal["proxy", "direct"]
-    url: str
-    isDefault: bool
-    editable: bool
-    jsonData: dict[str, str | bool]
-
-
-class DataSourceFile(_Strict):
-    """A file of provisioning/datasources."""
-
-    apiVersion: Literal[1]
-    prune: bool
-    datasources: list[_DataSourceEntry]
-
-
-class _ProviderOptions(_Strict):
-    path: str
-    foldersFromFilesStructure: bool
-
-
-class _Provider(_Strict):
-    name: str
-    type: Literal["file"]
-    folder: str
-    folderUid: str
-    disableDeletion: bool
-    allowUiUpdates: bool
-    updateIntervalSeconds: int
-    options: _ProviderOptions
-
-
-class ProviderFile(_Strict):
-    """A file of provisioning/dashboards."""
-
-    apiVersion: Literal[1]
-    providers: list[_Provider]
 
 
 def board(path: Path) -> Board:

@@ -21,6 +21,7 @@ from tests.support.grafana import (
     DASHBOARD_FILES,
     Grid,
     PanelModel,
+    TextModel,
     board,
 )
 from tests.support.promql import for_prometheus, metrics_of
@@ -59,10 +60,10 @@ def _exported() -> set[str]:
     return {family.name + ending for family in families for ending in endings[family.type]}
 
 
-def test_the_six_dashboards_are_there() -> None:
+def test_the_dashboards_are_there() -> None:
     """Each has its own uid and title, which bookmarks and links hold; no file is left of one that went."""
     assert {each.uid for each in BOARDS.values()} == {f"signal-{name}" for name in BOARDS}
-    assert BOARDS.keys() == {"overview", "trigger", "database", "outbox", "dead-letters", "security"}
+    assert BOARDS.keys() == {"overview", "trigger", "database", "outbox", "dead-letters", "security", "runbooks"}
     assert len({each.title for each in BOARDS.values()}) == len(BOARDS)
 
 
@@ -132,7 +133,7 @@ def test_variables_are_declared_exactly_when_they_are_used(name: str) -> None:
     each = BOARDS[name]
     text = " ".join(target.expr for panel in each.with_data() for target in panel.targets)
     used = set(re.findall(r"\$(\w+)", text)) - {"__rate_interval"}
-    assert {variable.name for variable in each.templating.list} == used | {"datasource"}
+    assert {variable.name for variable in each.templating.list} == used | ({"datasource"} if text else set())
 
 
 @pytest.mark.parametrize("pair", PANELS, ids=_label)
@@ -157,6 +158,22 @@ def test_links_lead_to_dashboards_that_exist() -> None:
     paths = {link.url.partition("?")[0] for _, panel in PANELS for link in panel.links}
     assert paths
     assert paths <= {f"/d/{each.uid}" for each in BOARDS.values()}
+
+
+def test_a_runbook_is_one_click_away() -> None:
+    """Every file is a page of Grafana, and the panels whose alerts it is about open that page."""
+    pages = {panel.title: panel for panel in BOARDS["runbooks"].panels if isinstance(panel, TextModel)}
+    files = {
+        file.relative_to(ROOT).as_posix(): file.read_text() for file in (ROOT / "monitoring/runbooks").glob("*.md")
+    }
+    assert {f"# {page.title}\n\n{page.options.content}" for page in pages.values()} == set(files.values())
+    wanted = {
+        f"Runbook: {rule['alert']}": pages[files[rule["annotations"]["runbook_url"]].partition("\n")[0][2:]].id
+        for rule in RULES
+        if rule.get("annotations", {}).get("runbook_url") in files
+    }
+    found = {link.title: link.url for _, panel in PANELS for link in panel.links if link.title.startswith("Runbook")}
+    assert found == {title: f"/d/signal-runbooks?viewPanel=panel-{number}" for title, number in wanted.items()}
 
 
 def test_every_alert_is_on_a_panel_with_its_runbook() -> None:

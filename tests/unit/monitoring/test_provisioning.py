@@ -8,7 +8,7 @@ import yaml
 from local.components.monitoring import grafana
 from local.layout import ROOT, Layout
 from signal_pipeline.settings import Settings
-from tests.support.grafana import PROVISIONING, DataSourceFile, ProviderFile
+from tests.support.provisioning import PROVISIONING, DataSourceFile, ProviderFile
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["grafana"]
 
