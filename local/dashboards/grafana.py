@@ -181,11 +181,13 @@ def _field(panel: Panel) -> Json:
     }
     if panel.kind is Kind.GRAPH:
         field |= {"min": 0, "custom": _curve(panel)}
+    if panel.kind is Kind.BARS:
+        field |= {"min": 0} | ({"max": 1} if panel.unit == "percentunit" else {})
     return field
 
 
 def _mappings(panel: Panel) -> list[Json]:
-    if panel.kind is Kind.GRAPH:
+    if panel.kind in {Kind.GRAPH, Kind.TABLE}:  # a cell of a table may well be empty
         return []
     absent = {"match": "null+nan", "result": {"text": panel.absent, "color": "text", "index": 0}}
     states = {str(value): {"text": text, "color": colour} for value, (text, colour) in panel.states.items()}

@@ -118,6 +118,7 @@ class _Defaults(_Strict):
     color: _Colour
     custom: _Nothing | _Curve
     min: float | None = None
+    max: float | None = None
 
 
 class _FieldConfig(_Strict):
