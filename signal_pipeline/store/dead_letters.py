@@ -36,7 +36,6 @@ __all__ = [
     "record_dead_letters",
     "recorded_failures",
     "take_due",
-    "unresolved_count",
 ]
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -187,14 +186,6 @@ async def mark_resolved(pool: Pool, letters: Iterable[DueDeadLetter]) -> int:
 async def mark_quarantined(pool: Pool, letters: Iterable[DueDeadLetter]) -> int:
     """Take these out of automatic replay for good; return how many were noted."""
     return await _settle(pool, letters, "quarantined")
-
-
-async def unresolved_count(pool: Pool) -> int:
-    """Return how many dead letters wait for their next attempt."""
-    async with pool.connection() as connection:
-        cursor = await connection.execute(query("count_unresolved_dead_letters"))
-        row = await cursor.fetchone()
-        return int(row[0]) if row else 0
 
 
 async def _settle(pool: Pool, letters: Iterable[DueDeadLetter], status: str) -> int:

@@ -14,6 +14,7 @@ from signal_pipeline.store.pool import Pool
 from tests.support.dead_letters import failure_metadata
 
 NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
+WAITING = "SELECT count(*) FROM dead_letters WHERE status = 'scheduled'"
 
 
 def letter(offset: int = 0, *, due: float | None = 0, **changes: Any) -> store.DeadLetterRow:
@@ -128,11 +129,11 @@ async def test_a_settled_row_is_never_due(pool: Pool, fetch: Any, mark: Any, sta
     """Marking moves scheduled rows only, takes them off the unresolved count, and counts what it moved."""
     rows = [letter(0), letter(1)]
     await store.record_dead_letters(pool, rows)
-    assert await store.unresolved_count(pool) == 2
+    assert fetch(WAITING) == [(2,)]
     (taken,) = [due for due in await store.take_due(pool, 10, NOW) if due.dlq_id == rows[0].metadata.id]
     assert await mark(pool, [taken]) == 1
     assert await mark(pool, [taken]) == 0
-    assert await store.unresolved_count(pool) == 1
+    assert fetch(WAITING) == [(1,)]
     assert fetch("SELECT status FROM dead_letters ORDER BY original_offset") == [(status,), ("scheduled",)]
     later = NOW + timedelta(hours=1)
     assert [due.dlq_id for due in await store.take_due(pool, 10, later)] == [rows[1].metadata.id]
