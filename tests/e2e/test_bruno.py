@@ -1,0 +1,52 @@
+"""The Bruno collection, run headless by Bruno's own command line against the running pipeline."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from signal_pipeline.settings import Settings
+from signal_pipeline.topology import ROLES
+from tests.support.pipeline import ROOT, Pipeline
+
+COLLECTION = ROOT / "bruno-collection"
+BRUNO = ROOT / ".venv" / "node" / "node_modules" / ".bin" / "bru"
+_SECONDS = 280  # it waits for a dead letter, a job and a second failure, each for at most a minute
+
+
+def test_the_whole_collection_passes(pipeline: Pipeline, tmp_path: Path) -> None:
+    """Every request of the collection is sent, has assertions, and none of them fails."""
+    report = tmp_path / "report.json"
+    variables = [part for each in _environment(pipeline.settings).items() for part in ("--env-var", "=".join(each))]
+    command = [BRUNO, "run", "-r", "--env", "local", *variables, "--reporter-json", report]
+    done = subprocess.run(command, cwd=COLLECTION, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    assert report.exists(), done.stdout + done.stderr
+    (run,) = json.loads(report.read_text())
+    assert [found for each in run["results"] for found in _faults(each)] == []
+    assert done.returncode == 0, done.stdout
+    sent = {f"{each['path']}.bru" for each in run["results"]}
+    requests = [path for path in COLLECTION.glob("*/*.bru") if path.name != "folder.bru"]
+    assert sent == {str(path.relative_to(COLLECTION)) for path in requests if path.parent.name != "environments"}
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Return the variables of the environment `local` for a pipeline on other ports."""
+    found = {
+        "apiKey": settings.emit_api_key.get_secret_value(),
+        "password": settings.auth_admin_password.get_secret_value(),
+    }
+    for role in ROLES:
+        first, *rest = role.name.split("-")
+        name = first + "".join(each.title() for each in rest)
+        url = f"http://127.0.0.1:{settings.port(role.name)}"
+        metrics = f"http://127.0.0.1:{settings.metrics_port(role.name)}"
+        found |= {name: url, f"{name}Itself": url, f"{name}Metrics": metrics}
+    return found
+
+
+def _faults(result: dict[str, Any]) -> list[str]:
+    """Return what failed of a request; one without assertions proves nothing."""
+    asserted = result["assertionResults"]
+    faults = [f"{each['lhsExpr']} {each['rhsExpr']}: {each['error']}" for each in asserted if each["status"] != "pass"]
+    faults += [str(result["error"])] if result["error"] else []
+    return [f"{result['path']}: {each}" for each in faults or ([] if asserted else ["no assertion"])]
