@@ -7,6 +7,7 @@ import subprocess
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -26,6 +27,9 @@ from tests.support.grafana import (
 )
 from tests.support.promql import for_prometheus, metrics_of
 
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
 BOARDS = {path.stem: board(path) for path in DASHBOARD_FILES}
 PANELS = [(name, panel) for name, each in BOARDS.items() for panel in each.with_data()]
 EXPRESSIONS = [target.expr for _, panel in PANELS for target in panel.targets]
@@ -43,9 +47,9 @@ def _label(pair: tuple[str, PanelModel]) -> str:
     return f"{pair[0]}: {pair[1].title}"
 
 
-def _exported() -> set[str]:
-    """Return every series' name that the declared metrics have."""
-    families = []
+def _families() -> "list[Metric]":
+    """Return every metric that is declared."""
+    families: list[Metric] = []
     for name in metrics.__all__:
         made = getattr(metrics, name)
         if inspect.isclass(made):
@@ -55,9 +59,13 @@ def _exported() -> set[str]:
             made(registry, **more)
             families += registry.collect()
     families += metrics.function_registry("emit").collect()
-    families += metrics.trigger_registry().collect()
+    return [*families, *metrics.trigger_registry().collect()]
+
+
+def _exported() -> set[str]:
+    """Return every series' name that the declared metrics have."""
     endings = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",), "info": ("_info",)}
-    return {family.name + ending for family in families for ending in endings[family.type]}
+    return {family.name + ending for family in _families() for ending in endings[family.type]}
 
 
 def test_the_dashboards_are_there() -> None:
@@ -153,6 +161,25 @@ def test_nothing_known_is_not_shown_as_zero(pair: tuple[str, PanelModel]) -> Non
         absent = {"match": "null+nan", "result": {"text": defaults["noValue"], "color": "text", "index": 0}}
         assert {"type": "special", "options": absent} in defaults["mappings"]
     assert not any("vector(0)" in target.expr for target in panel.targets)
+
+
+def test_what_nobody_knows_becomes_no_number(tmp_path: Path) -> None:
+    """When every gauge is NaN, no query for a present value gives a number: not 0, and not the sum of what is left."""
+    gauges = [family.name for family in _families() if family.type == "gauge"]
+    queries = [
+        re.sub(r"\{[^}]*\}", "", target.expr) for _, panel in PANELS for target in panel.targets if target.instant
+    ]
+    asked = [each for each in queries if metrics_of(each) <= set(gauges)]
+    assert len(asked) > 20
+    # NaN is the one value that does not equal itself.
+    numbers = [{"expr": f"({each}) == ({each})", "eval_time": "1m", "exp_samples": []} for each in asked]
+    series = [{"series": name, "values": " ".join(["NaN"] * 8)} for name in gauges]
+    case = {"interval": "15s", "input_series": series, "promql_expr_test": numbers}
+    (tmp_path / "test.yml").write_text(json.dumps({"rule_files": [], "tests": [case]}))
+    tested = subprocess.run(
+        ["promtool", "test", "rules", str(tmp_path / "test.yml")], capture_output=True, text=True, check=False
+    )
+    assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
 def test_links_lead_to_dashboards_that_exist() -> None:
