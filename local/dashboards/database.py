@@ -75,7 +75,7 @@ _ROWS = Row(
         stat(
             "Purges in 15 minutes",
             "One a minute. At 0 the tables grow until the disk is full.",
-            'sum(increase(trigger_ticks_total{role="process-signal"}[15m]))',
+            'round(sum(increase(trigger_ticks_total{role="process-signal"}[15m])))',
             alarm="RetentionNotPurging",
         ),
     ),

@@ -33,8 +33,8 @@ _STATE = Row(
             "Given up in an hour",
             "Dead letters that went to quarantine in the last hour: from replay-dlq, and from the triggers that have "
             "no other place.",
-            'sum(increase(dlq_messages_failed_total{failure_type!="dependency"}[1h]))'
-            ' + sum(increase(signals_dlq_total{role=~"replay-dlq|confirm-outbox"}[1h]))',
+            'round(sum(increase(dlq_messages_failed_total{failure_type!="dependency"}[1h]))'
+            ' + sum(increase(signals_dlq_total{role=~"replay-dlq|confirm-outbox"}[1h])))',
             alarm="QuarantineGrows",
         ),
         stat(
@@ -125,7 +125,7 @@ _BACK = Row(
         stat(
             "Replay calls in 2 minutes",
             "The schedule asks replay-dlq every five seconds for what is due. At 0 nothing comes back.",
-            'sum(increase(trigger_ticks_total{role="replay-dlq"}[2m]))',
+            'round(sum(increase(trigger_ticks_total{role="replay-dlq"}[2m])))',
             alarm="ReplayTicksFailing",
         ),
     ),

@@ -28,7 +28,7 @@ _TOKENS = Row(
         stat(
             "Refused in an hour",
             "Credentials that auth refused in the last hour.",
-            {"{{grant}}": "sum by (grant) (increase(auth_refused_total[1h]))"},
+            {"{{grant}}": "round(sum by (grant) (increase(auth_refused_total[1h])))"},
         ),
     ),
 )
