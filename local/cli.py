@@ -153,7 +153,7 @@ def _switch(layout: Layout, service: str, *, disabled: bool) -> None:
 
 @app.command(hidden=True)
 def generate() -> None:
-    """Write what is generated and committed: the containers' configuration, .env.example, the table of settings."""
+    """Write what is generated and committed: the containers' configuration, .env.example, the pages of docs."""
     for path, text in generated_files().items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

@@ -59,11 +59,14 @@ Each is an environment variable or a line of `.env`; an unknown one is ignored, 
 
 def generated_files() -> dict[Path, str]:
     """Return path and text of every generated file."""
+    from local.api_reference import api_pages  # noqa: PLC0415 - a web framework comes with it; other commands need none
+
     folder = ROOT / "local" / "compose"
     return {
         **{folder / name: render(name, **values) for name, values in _CONTAINER_VALUES.items()},
         ROOT / ".env.example": _env_example(),
         ROOT / "docs" / "settings.md": _settings_table(),
+        **{ROOT / "docs" / "api" / name: text for name, text in api_pages().items()},
         **{ROOT / "monitoring" / "grafana" / "dashboards" / name: text for name, text in dashboard_files().items()},
     }
 
