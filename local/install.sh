@@ -36,8 +36,10 @@ has_jars() { [[ -f $LIB/.verified && "$(cat "$LIB/.verified")" == "$(sha256sum <
 node_lock_sum() { cat requirements/node/package-lock.json requirements/node/.npmrc | sha256sum; }
 has_node_tools() { have node && [[ -f $NODE/.installed && "$(cat "$NODE/.installed")" == "$(node_lock_sum)" ]]; }
 
+node_is_new_enough() { have node && [[ $(node -p 'process.versions.node.split(".")[0]') -ge 18 ]]; }  # Bruno needs 18
+
 missing_node() {
-  have node || echo nodejs
+  node_is_new_enough || echo nodejs
   have npm || echo npm
 }
 
@@ -132,6 +134,7 @@ install_python() {
 # What tests alone need; package scripts are not run (.npmrc), integrity is checked against the lock.
 install_node() {
   has_node_tools && return 0
+  node_is_new_enough || fail "Node.js 18 or newer must come first on PATH"
   say "installing requirements/node with npm (190 MB)"
   rm -rf "$NODE"
   mkdir -p "$NODE"

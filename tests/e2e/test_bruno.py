@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from signal_pipeline.topology import ROLES
 from tests.support.pipeline import ROOT, Pipeline
 
 COLLECTION = ROOT / "bruno-collection"
-BRUNO = ROOT / ".venv" / "node" / "node_modules" / ".bin" / "bru"
+BRUNO = Path(sys.prefix) / "node" / "node_modules" / ".bin" / "bru"
 _SECONDS = 280  # it waits for a dead letter, a job and a second failure, each for at most a minute
 
 

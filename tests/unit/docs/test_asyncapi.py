@@ -1,6 +1,7 @@
 """The AsyncAPI document is valid, and says of the topics what the product does with them."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from signal_pipeline.serving.contracts import SCHEMAS, asyncapi_document, schema
 from signal_pipeline.topology import TOPICS
 
 ROOT = Path(__file__).parents[3]
-SPECIFICATION = ROOT / ".venv" / "node" / "node_modules" / "@asyncapi" / "specs" / "schemas"
+SPECIFICATION = Path(sys.prefix) / "node" / "node_modules" / "@asyncapi" / "specs" / "schemas"
 DOCUMENT = json.loads(asyncapi_document())
 
 
