@@ -116,6 +116,46 @@ def verify() -> None:
 
 
 @app.command()
+def doctor(
+    *, as_json: Annotated[bool, typer.Option("--json", help="one JSON document instead of a table")] = False
+) -> None:
+    """Check versions, ports, topics, groups, connector, slot, schema, clock and more; say the fix of each fault.
+
+    Exit code 0: no fault, perhaps warnings. 1: a fault.
+    """
+    from signal_pipeline.commands.doctor import run_doctor  # noqa: PLC0415
+
+    with command_settings("doctor") as settings:
+        if not run_doctor(settings, as_json=as_json):
+            raise typer.Exit(1)
+
+
+@app.command()
+def trace(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="of a signal, event, anomaly, outbox row, dead letter")],
+    source: Annotated[str | None, typer.Option(help="source of the event, when the id is an event's")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="most signals to follow")] = 100,
+    *,
+    kafka: Annotated[bool, typer.Option("--kafka", help="read the topics too, which takes a while")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="for a program")] = False,
+) -> None:
+    """Show the whole life of a signal, in order of time; a correlation id shows that of each of its signals.
+
+    Reads the database, the dead letters and the log files of the local run. Exit code 1: nothing is known of the id.
+    """
+    from signal_pipeline.commands.trace import TraceOrder, collect_trace, show_trace  # noqa: PLC0415
+
+    with command_settings("trace") as settings:
+        order = TraceOrder(id=_sound(identity), source=source and _sound(source), kafka=kafka, limit=limit)
+        show_trace(collect_trace(settings, order), order, as_json=as_json)
+
+
+def _sound(text: str) -> str:
+    """Return an argument as text that can be sent: bytes that are no UTF-8 become question marks."""
+    return text.encode(errors="replace").decode()
+
+
+@app.command()
 def figures() -> None:
     """Show the pipeline in a handful of numbers: rate, lag, dead letters, outbox."""
     from signal_pipeline.commands.pipeline_figures import show_figures  # noqa: PLC0415

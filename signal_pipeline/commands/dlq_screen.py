@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from signal_pipeline.commands.screen import OUT, cell, instant, show_table
 
-__all__ = ["show_job", "show_jobs", "show_json", "show_letter", "show_letters", "show_plan"]
+__all__ = ["printable", "show_job", "show_jobs", "show_json", "show_letter", "show_letters", "show_plan"]
 
 _LETTERS: Final = ("id", "status", "class", "code", "attempts", "failed last", "place", "event")
 _SAMPLES: Final = ("id", "class", "code", "attempts", "failed last", "event")
@@ -44,7 +44,7 @@ def show_letter(letter: Mapping[str, Any]) -> None:
     facts.insert(1, ("place", _place(letter)))
     show_table("Dead letter", ("what", "is"), facts)
     show_table("Its failures, in the order in which they were counted", ("failure",), zip(letter["failure_ids"]))
-    headers = ((_printable(each["name"]), each["encoding"], _printable(each["text"])) for each in letter["headers"])
+    headers = ((printable(each["name"]), each["encoding"], printable(each["text"])) for each in letter["headers"])
     show_table(f"Headers of the original record: {letter['header_count']}", ("name", "encoding", "value"), headers)
     for part in ("key", "value"):
         _show_content(part, letter[part])
@@ -97,10 +97,10 @@ def _show_content(part: str, content: Mapping[str, Any] | None) -> None:
         return
     cut = ", its beginning" if content["truncated"] else ""
     OUT.print(f"{part}, {content['bytes']:,} bytes, {content['encoding']}{cut}:")
-    OUT.print(_printable(content["text"]), markup=False)
+    OUT.print(printable(content["text"]), markup=False)
 
 
-def _printable(text: str | None) -> str | None:
+def printable(text: str | None) -> str | None:
     """Return text that cannot steer a terminal: whoever sent the record chose it."""
     if text is None:
         return None
