@@ -44,6 +44,9 @@ status: python  ## show each component and the pipeline's figures: rate, lag, wh
 health: python  ## ask every component whether it serves
 	$(LOCAL) health
 
+doctor: python  ## look for faults everywhere and say the command that repairs each
+	$(PIPELINE) doctor
+
 logs: python  ## follow all logs
 	$(if $(filter compose,$(MODE)),$(COMPOSE) logs --follow --tail 20,$(LOCAL) logs)
 
@@ -138,5 +141,6 @@ python:
 install-dev:
 	@local/install.sh --dev
 
-.PHONY: up down clean status health logs logs-dlq emit-off emit-on load verify db-stats kafka-topics outbox-status \
-	debezium-config dlq-status dlq-stats dlq-metrics test bench chaos mutants lint lock help install python install-dev
+.PHONY: up down clean status health doctor logs logs-dlq emit-off emit-on load verify db-stats kafka-topics \
+	outbox-status debezium-config dlq-status dlq-stats dlq-metrics test bench chaos mutants lint lock help install \
+	python install-dev

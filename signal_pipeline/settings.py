@@ -144,6 +144,10 @@ class Settings(BaseSettings):
         """Return where a trigger reaches the function; `LookupError` when there is no such role."""
         return str(getattr(self, f"function_url_{role_named(role).target}"))
 
+    def weak_secrets(self) -> list[str]:
+        """Return the variables of secrets that are a development default, empty or short: what production refuses."""
+        return [name.upper() for name in _DEVELOPMENT_SECRETS if self._is_weak(name)]
+
     @model_validator(mode="before")
     @classmethod
     def _shift_default_ports(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -175,7 +179,7 @@ class Settings(BaseSettings):
     def _refuse_weak_secrets_in_production(self) -> Self:
         if self.environment != "production":
             return self
-        weak = [name.upper() for name in _DEVELOPMENT_SECRETS if self._is_weak(name)]
+        weak = self.weak_secrets()
         if weak:
             raise ValueError(
                 f"ENVIRONMENT=production needs its own {', '.join(weak)} of "

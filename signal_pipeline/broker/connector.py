@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 from signal_pipeline.errors import ConfigurationError, DependencyUnavailable
 from signal_pipeline.settings import Settings
 
-__all__ = ["CONNECTOR_NAME", "apply_connector", "connector_configuration", "connector_states"]
+__all__ = ["CONNECTOR_NAME", "apply_connector", "connector_configuration", "connector_differences", "connector_states"]
 
 CONNECTOR_NAME: Final = "outbox-connector"
 
@@ -65,6 +65,22 @@ def connector_states(settings: Settings) -> list[str]:
     if status >= _OK and status != _NOT_FOUND:
         raise _unreachable(settings)
     return [] if status == _NOT_FOUND else _states(answer)
+
+
+def connector_differences(settings: Settings) -> list[str]:
+    """Return the names of the settings in which the connector differs from the template; raises as `connector_states`.
+
+    A connector that does not exist differs in all of them.
+    """
+    try:
+        status, answer = _request(settings, "GET", f"{_PATH}/config", None, wait_seconds=_LOOK_SECONDS)
+    except (OSError, HTTPException) as exc:
+        raise _unreachable(settings) from exc
+    if status >= _OK and status != _NOT_FOUND:
+        raise _unreachable(settings)
+    found = {} if status == _NOT_FOUND else answer
+    wanted = connector_configuration(settings) | {"name": CONNECTOR_NAME}
+    return sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
 
 
 def connector_configuration(settings: Settings) -> dict[str, str]:
