@@ -41,6 +41,9 @@ status: python  ## show each component and the pipeline's figures: rate, lag, wh
 	$(if $(filter compose,$(MODE)),$(COMPOSE) ps --all,$(LOCAL) status)
 	[ "$(MODE)" = process ] && [ ! -S "$(STATE_DIR)/run/control.sock" ] || $(PIPELINE) figures
 
+watch: python  ## the figures of status, anew every two seconds until Ctrl-C
+	$(PIPELINE) figures --watch
+
 health: python  ## ask every component whether it serves
 	$(LOCAL) health
 
@@ -141,6 +144,6 @@ python:
 install-dev:
 	@local/install.sh --dev
 
-.PHONY: up down clean status health doctor logs logs-dlq emit-off emit-on load verify db-stats kafka-topics \
-	outbox-status debezium-config dlq-status dlq-stats dlq-metrics test bench chaos mutants lint lock help install \
+.PHONY: up down clean status watch health doctor logs logs-dlq emit-off emit-on load verify db-stats \
+	kafka-topics outbox-status debezium-config dlq-status dlq-stats dlq-metrics test bench chaos mutants lint lock help install \
 	python install-dev

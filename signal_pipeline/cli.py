@@ -156,12 +156,12 @@ def _sound(text: str) -> str:
 
 
 @app.command()
-def figures() -> None:
-    """Show the pipeline in a handful of numbers: rate, lag, dead letters, outbox."""
-    from signal_pipeline.commands.pipeline_figures import show_figures  # noqa: PLC0415
+def figures(*, watch: Annotated[bool, typer.Option(help="anew every two seconds until Ctrl-C")] = False) -> None:
+    """Show the pipeline in a handful of numbers: rates, latency, lag, dead letters, outbox, slot."""
+    from signal_pipeline.commands.pipeline_figures import show_figures, watch_figures  # noqa: PLC0415
 
     with command_settings("figures") as settings:
-        show_figures(settings)
+        (watch_figures if watch else show_figures)(settings)
 
 
 @app.command("db-stats")

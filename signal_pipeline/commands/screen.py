@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-__all__ = ["OUT", "Advance", "Cell", "cell", "duration", "instant", "progress", "show_table", "size"]
+__all__ = ["OUT", "Advance", "Cell", "cell", "duration", "instant", "make_table", "progress", "show_table", "size"]
 
 _FILE_COLUMNS: Final = 240  # a file has no width: tables are not folded in it
 OUT: Final = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else _FILE_COLUMNS)
@@ -38,6 +38,15 @@ class Advance(Protocol):
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """Print a table; columns of numbers are aligned to the right."""
+    table = make_table(title, columns, rows)
+    OUT.print(table)
+    if not table.row_count:
+        OUT.print("none")
+    OUT.print()
+
+
+def make_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
+    """Return the table that `show_table` prints."""
     found = list(rows)
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
     for number, column in enumerate(columns):
@@ -45,10 +54,7 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]
         table.add_column(column, justify="right" if is_number else "left", overflow="fold")
     for row in found:
         table.add_row(*(escape(cell(value)) for value in row))
-    OUT.print(table)
-    if not found:
-        OUT.print("none")
-    OUT.print()
+    return table
 
 
 def cell(value: Cell) -> str:
