@@ -49,8 +49,9 @@ _CONTROL_CHARACTER: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _INT32: Final = 2**31
 _LONGEST_CHARACTER: Final = 4  # bytes in UTF-8
 _INDEXED: Final = ("id", "source", "type", "subject")  # bounded in bytes, the others in characters
+_DATA: Final = ("data", "data_base64")
 _ATTRIBUTES: Final = frozenset(
-    {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data", "data_base64"}
+    {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", *_DATA}
 )
 
 
@@ -125,17 +126,19 @@ def is_json_content_type(content_type: str | None) -> bool:
     return media_type in {JSON_CONTENT_TYPE, "text/json"} or media_type.endswith("+json")
 
 
-def event_from_json(value: Any, *, plain: bool, max_bytes: int = MAX_EVENT_BYTES) -> CloudEvent:
+def event_from_json(value: Any, *, plain: bool, max_bytes: int | None = MAX_EVENT_BYTES) -> CloudEvent:
     """Build an event from its parsed JSON format (structured mode, or one element of a batch).
 
     Args:
         value: What the JSON parser gave.
         plain: See `json_guard.load_json`.
-        max_bytes: Largest data.
+        max_bytes: Largest data; None drops the data unseen, whatever it is.
 
     Raises:
         InvalidEvent: with the name of the attribute that is wrong.
     """
+    if max_bytes is None and isinstance(value, dict):
+        value = {name: content for name, content in value.items() if name not in _DATA}
     check_value(value, plain=plain, levels=MAX_DEPTH + 1)  # the envelope itself is one level above the data
     if not isinstance(value, dict):
         raise InvalidEvent("a CloudEvent is a JSON object", code="not_an_object")
@@ -155,23 +158,23 @@ def event_from_json(value: Any, *, plain: bool, max_bytes: int = MAX_EVENT_BYTES
 
 
 def event_from_attributes(
-    attributes: Mapping[str, Any], body: bytes | None, *, max_bytes: int = MAX_EVENT_BYTES
+    attributes: Mapping[str, Any], body: bytes | None, *, max_bytes: int | None = MAX_EVENT_BYTES
 ) -> CloudEvent:
     """Build an event from attributes and data that travelled apart (binary mode, on HTTP or Kafka).
 
     Args:
         attributes: Attributes by name; `datacontenttype` as the transport's content type gave it.
         body: The data as it travelled; None or empty means no data, which is all that binary mode can say of it.
-        max_bytes: Largest data.
+        max_bytes: Largest data; None drops the data unseen, whatever it is.
 
     Raises:
         InvalidEvent: with the name of the attribute that is wrong.
     """
-    for name in ("data", "data_base64"):
+    for name in _DATA:
         if name in attributes:
             raise InvalidEvent(f"{name} is not an attribute in binary mode", code="invalid_data")
     envelope = _validated(attributes)
-    return _with_bytes(envelope, body or b"", max_bytes)
+    return _with_bytes(envelope, b"" if max_bytes is None else body or b"", max_bytes)
 
 
 def _validated(value: Mapping[str, Any]) -> _Envelope:
@@ -190,7 +193,7 @@ def _invalid_attribute(exc: ValidationError) -> InvalidEvent:
     return InvalidEvent(f"{name}: {rule}", code="invalid_attribute")
 
 
-def _with_bytes(envelope: _Envelope, raw: bytes, max_bytes: int) -> CloudEvent:
+def _with_bytes(envelope: _Envelope, raw: bytes, max_bytes: int | None) -> CloudEvent:
     if not raw:
         return _event(envelope)
     if not is_json_content_type(envelope.get("datacontenttype")):
@@ -201,8 +204,8 @@ def _with_bytes(envelope: _Envelope, raw: bytes, max_bytes: int) -> CloudEvent:
     return _event(envelope, data=value, data_json=_bounded(dump_json(value), max_bytes))
 
 
-def _bounded(raw: bytes, max_bytes: int) -> bytes:
-    if len(raw) > max_bytes:
+def _bounded(raw: bytes, max_bytes: int | None) -> bytes:
+    if max_bytes is not None and len(raw) > max_bytes:
         raise PayloadTooLarge(f"the data of an event is over {max_bytes} bytes")
     return raw
 

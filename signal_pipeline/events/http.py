@@ -79,14 +79,14 @@ def mode_of(headers: Sequence[tuple[str, str]]) -> Mode | None:
 
 
 def decode_request(
-    headers: Sequence[tuple[str, str]], body: bytes, *, max_event_bytes: int = MAX_EVENT_BYTES
+    headers: Sequence[tuple[str, str]], body: bytes, *, max_event_bytes: int | None = MAX_EVENT_BYTES
 ) -> Request:
     """Decode the events of an HTTP request.
 
     Args:
         headers: Names in lower case, values as ISO 8859-1 text, in order.
         body: The whole body.
-        max_event_bytes: Largest data of one event.
+        max_event_bytes: Largest data of one event; None drops the data unseen, whatever it is.
 
     Returns:
         The events; one that is not valid stands as `RefusedEvent`, in every mode.
@@ -106,9 +106,11 @@ def decode_request(
     return Request(mode=mode, events=[_single(mode, headers, body, max_event_bytes)])
 
 
-def _single(mode: Mode, headers: Sequence[tuple[str, str]], body: bytes, max_bytes: int) -> CloudEvent | RefusedEvent:
+def _single(
+    mode: Mode, headers: Sequence[tuple[str, str]], body: bytes, max_bytes: int | None
+) -> CloudEvent | RefusedEvent:
     try:
-        if len(body) > max_bytes + _ENVELOPE_ROOM:
+        if max_bytes is not None and len(body) > max_bytes + _ENVELOPE_ROOM:
             raise PayloadTooLarge(f"an event is over {max_bytes} bytes")
         if mode is Mode.RECORD:
             return event_from_connector(headers, body, max_bytes=max_bytes)
@@ -132,12 +134,12 @@ def refuse_encoding(headers: Sequence[tuple[str, str]]) -> None:
                 raise UnsupportedContent("the charset is UTF-8")
 
 
-def _structured(body: bytes, max_bytes: int) -> CloudEvent:
+def _structured(body: bytes, max_bytes: int | None) -> CloudEvent:
     value, plain = load_json(body)
     return event_from_json(value, plain=plain, max_bytes=max_bytes)
 
 
-def _batch(body: bytes, max_bytes: int) -> list[CloudEvent | RefusedEvent]:
+def _batch(body: bytes, max_bytes: int | None) -> list[CloudEvent | RefusedEvent]:
     values, plain = load_json(body)
     if not isinstance(values, list):
         raise InvalidEvent("a batch is a JSON array of CloudEvents", code="not_a_batch")
@@ -146,7 +148,7 @@ def _batch(body: bytes, max_bytes: int) -> list[CloudEvent | RefusedEvent]:
     return [_element(value, plain=plain, max_bytes=max_bytes) for value in values]
 
 
-def _element(value: Any, *, plain: bool, max_bytes: int) -> CloudEvent | RefusedEvent:
+def _element(value: Any, *, plain: bool, max_bytes: int | None) -> CloudEvent | RefusedEvent:
     try:
         return event_from_json(value, plain=plain, max_bytes=max_bytes)
     except InvalidEvent as exc:
@@ -161,7 +163,7 @@ def _label(value: Any) -> str | None:
     return value[:256].encode(errors="replace").decode()
 
 
-def _binary(headers: Sequence[tuple[str, str]], body: bytes, max_bytes: int) -> CloudEvent:
+def _binary(headers: Sequence[tuple[str, str]], body: bytes, max_bytes: int | None) -> CloudEvent:
     attributes: dict[str, Any] = {}
     for name, value in headers:
         if name != "content-type" and not name.startswith(_PREFIX):

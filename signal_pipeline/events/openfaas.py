@@ -26,13 +26,13 @@ _SOURCE: Final = "/openfaas/kafka-connector"
 _MOST_DIGITS: Final = 19  # of a 64-bit offset
 
 
-def event_from_connector(headers: Sequence[tuple[str, str]], body: bytes, *, max_bytes: int) -> CloudEvent:
+def event_from_connector(headers: Sequence[tuple[str, str]], body: bytes, *, max_bytes: int | None) -> CloudEvent:
     """Rebuild the event of a record.
 
     Args:
         headers: Names in lower case, values as ISO 8859-1 text.
         body: The record's value.
-        max_bytes: Largest data.
+        max_bytes: Largest data; None drops the data unseen.
 
     Raises:
         InvalidEvent: the record's place or key cannot be read, or the record carries an invalid event.

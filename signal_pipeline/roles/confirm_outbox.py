@@ -40,6 +40,8 @@ class ConfirmOutbox(DatabaseFunction):
     """The role confirm-outbox."""
 
     name: ClassVar[str] = "confirm-outbox"
+    # The id is all it needs. An anomaly event holds a whole signal: larger and deeper than a signal may be itself.
+    max_event_bytes: ClassVar[int | None] = None
 
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         super().__init__(settings, registry)

@@ -63,7 +63,7 @@ class ReplayDlq(DatabaseFunction):
 
     name: ClassVar[str] = "replay-dlq"
     # A dead letter may be as large as its topic takes, and grows by a third on the way, in base64.
-    max_event_bytes: ClassVar[int] = 2 * DEAD_LETTERS.max_message_bytes
+    max_event_bytes: ClassVar[int | None] = 2 * DEAD_LETTERS.max_message_bytes
 
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         super().__init__(settings, registry)

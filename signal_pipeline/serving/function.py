@@ -25,12 +25,12 @@ class Function:
     Attributes:
         name: Name of the role in `topology.ROLES`.
         event_paths: Where events are posted; empty for a role that takes none.
-        max_event_bytes: Largest data of one event.
+        max_event_bytes: Largest data of one event; None for a role that does not look at data.
     """
 
     name: ClassVar[str]
     event_paths: ClassVar[tuple[str, ...]] = ("/",)
-    max_event_bytes: ClassVar[int] = MAX_EVENT_BYTES
+    max_event_bytes: ClassVar[int | None] = MAX_EVENT_BYTES
 
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         self.settings = settings

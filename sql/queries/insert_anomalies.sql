@@ -2,6 +2,8 @@
 -- purpose: Insert the anomalies that are new, each with its outbox row in the same statement; return the new ids.
 -- An anomaly that exists gets no second outbox row: redelivery publishes nothing. The event's time and the anomaly's
 -- are the transaction's, so they are equal in table and event.
+-- jsonb writes 1e308 as 309 digits: what was accepted in a quarter of a megabyte may be too large for any topic, and one
+-- such event would stop the connector for all. Its payload stays in the table, and the event says so.
 WITH incoming AS (
     SELECT *
     FROM unnest(
@@ -27,7 +29,11 @@ WITH incoming AS (
             'detection_ts', detection_ts,
             'user_id', user_id,
             'signal_event_id', signal_event_id,
-            'context', context
+            'context',
+            CASE
+                WHEN octet_length(context::text) <= 1048576 THEN context
+                ELSE jsonb_set(context, '{original_signal,payload}', 'null') || '{"payload_omitted": true}'
+            END
         )
     FROM inserted
 )

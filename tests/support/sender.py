@@ -22,6 +22,7 @@ __all__ = ["BATCH_HEADERS", "Sender", "binary_record", "event", "events"]
 
 BATCH_HEADERS = {"Content-Type": "application/cloudevents-batch+json"}
 _REQUEST_SECONDS = 30
+_LARGEST_BYTES = 2 * 1024 * 1024  # the topic decides what is too large, not this client
 _RETRY_SECONDS = 0.1
 
 
@@ -123,7 +124,8 @@ class Sender:
             topic: Where to.
             records: Each record with the event that it is; None makes it poison, which must become a dead letter.
         """
-        producer = Producer({"bootstrap.servers": self._settings.kafka_bootstrap_servers, "acks": "all"})
+        servers = self._settings.kafka_bootstrap_servers
+        producer = Producer({"bootstrap.servers": servers, "acks": "all", "message.max.bytes": _LARGEST_BYTES})
         numbers = self._ledger.attempt_records(records)
         results: list[tuple[int, Outcome, Position | None]] = []
         for number, (record, _) in zip(numbers, records, strict=True):

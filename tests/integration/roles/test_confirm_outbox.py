@@ -1,7 +1,10 @@
 """Stamping outbox rows, against PostgreSQL."""
 
+import functools
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -67,3 +70,20 @@ async def test_redelivered_event_is_a_success(role: ConfirmOutbox, database_url:
 async def test_old_event_without_a_row_was_purged(role: ConfirmOutbox) -> None:
     """An event older than a minute whose row is gone is done with."""
     assert list(await role.handle([published(uuid4(), age=timedelta(minutes=2))])) == [None]
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["x" * 1_000_000, [1e308] * 100, functools.reduce(lambda inner, _: [inner], range(40), [])],
+    ids=["larger-than-a-signal", "numbers-written-out", "deeper-than-a-signal"],
+)
+async def test_any_data_is_confirmed(role: ConfirmOutbox, database_url: str, data: Any) -> None:
+    """The event of an anomaly holds a whole signal and more: whatever its data, its row is stamped."""
+    outbox_id = uuid4()
+    with psycopg.connect(database_url) as connection:
+        connection.execute(_INSERT, [outbox_id])
+    envelope = {"specversion": "1.0", "id": str(outbox_id), "source": "s", "type": "anomaly_detected", "data": data}
+    text = json.dumps([envelope]).replace("1e+308", "1" + 308 * "0")  # as jsonb writes it
+    answer = await role.receive([("content-type", "application/cloudevents-batch+json")], text.encode())
+    assert answer.status_code == 204
+    assert is_stamped(database_url, outbox_id)

@@ -174,3 +174,17 @@ async def test_no_snapshot_holds_an_anomaly_without_its_outbox_row(pool: Pool, m
         await asyncio.wait(writers, timeout=0.001)
     assert seen > 1
     assert fetch(COUNTS) == [(400, 800, 800)]
+
+
+async def test_an_event_fits_its_topic_whatever_its_numbers(pool: Pool, make_signal: Any, fetch: Any) -> None:
+    """In jsonb 1e308 has 309 digits: 200 KiB of them stay in the table, and the event says that it leaves them out."""
+    found = detection(make_signal(), numbers=[1e308] * 30_000)
+    await store_anomalies(pool, [found])
+    ((size, omitted, payload, original, kept),) = fetch(
+        "SELECT octet_length(o.payload::text), o.payload->'context'->'payload_omitted',"
+        " o.payload->'context'->'original_signal'->'payload', o.payload->'context'->'original_signal'->>'id',"
+        " jsonb_array_length(a.context->'original_signal'->'payload'->'numbers')"
+        " FROM outbox_events o JOIN anomalies a ON a.id::text = o.aggregateid WHERE a.anomaly_type = 'high_data_value'"
+    )
+    assert size < 1_000
+    assert (omitted, payload, original, kept) == (True, None, str(found.signal.id), 30_000)
