@@ -1,6 +1,7 @@
 """The command line of the local run: arguments in, exit status out."""
 
 import os
+import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from local import commands, console, control
+from local import commands, console, control, log_lines
 from local.components.table import INFRASTRUCTURE, all_services
 from local.daemon import run_daemon
 from local.generated import generated_files
@@ -99,14 +100,19 @@ def logs(
     *,
     lines: Annotated[int, typer.Option(help="lines of each log to begin with")] = 20,
     follow: Annotated[bool, typer.Option(help="go on until Ctrl-C")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="lines as they are written, also on a terminal")] = False,
 ) -> None:
-    """Show logs and follow them."""
+    """Show logs and follow them: readable on a terminal, elsewhere as they are written."""
 
     def action(_: Settings, layout: Layout) -> None:
         files = sorted(map(str, layout.logs.glob(f"{service}.log")))
         if not files:
             raise Refused(f"no log of {service!r} in {layout.logs}; see: make status")
-        os.execvp("tail", ["tail", "-n", str(lines), *(["-F"] if follow else []), "--", *files])  # noqa: S606
+        command = ["tail", "-n", str(lines), *(["-F"] if follow else []), "--", *files]
+        if sys.stdout.isatty() and not as_json:
+            log_lines.follow(command, console.OUT)
+        else:
+            os.execvp("tail", command)  # noqa: S606
 
     _run(action)
 
