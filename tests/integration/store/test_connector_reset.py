@@ -75,3 +75,15 @@ def test_a_worker_that_is_away_is_said() -> None:
     """Without a worker the error names the setting that leads to it."""
     with pytest.raises(DependencyUnavailable, match="CONNECT_URL"):
         reset_connector(Settings(_env_file=None, connect_url="http://127.0.0.1:9"))
+
+
+def test_a_proxy_of_the_environment_is_passed_by(
+    connect: tuple[Settings, list[str], dict[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a proxy for the internet in the environment, here one that is away, the worker itself is asked."""
+    settings, orders, _ = connect
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    reset_connector(settings)
+    assert orders == ["PUT stop", "DELETE offsets", "PUT resume"]
