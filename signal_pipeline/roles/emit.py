@@ -33,7 +33,7 @@ from signal_pipeline.security.api_keys import has_valid_api_key
 from signal_pipeline.security.tokens import Tokens, TokenType, bearer_token, require_scope
 from signal_pipeline.serving.answers import failed_results, json_response, problem_response
 from signal_pipeline.serving.contracts import contract_routes
-from signal_pipeline.serving.correlation import current_correlation_id
+from signal_pipeline.serving.correlation import current_correlation_id, current_traceparent
 from signal_pipeline.serving.function import Function, Headers
 from signal_pipeline.settings import Settings
 from signal_pipeline.topology import SIGNAL_EVENTS
@@ -43,7 +43,7 @@ __all__ = ["Emit"]
 _MAX_COUNT: Final = 10_000
 _MAX_LISTED_IDS: Final = 1000
 _UNKNOWN: Final = "outcome_unknown"
-# The way to the row adds some: correlation id, partition, offset, dead-letter id.
+# The way to the row adds some: correlation id, trace context, partition, offset, dead-letter id.
 _MAX_EXTENSIONS: Final = MAX_EXTENSIONS - 8
 _SCOPE: Final = "signals:write"
 _FORMS: Final = (
@@ -119,10 +119,10 @@ class Emit(Function):
         return [event.id for event in events]
 
     def _samples(self, count: int) -> list[CloudEvent]:
-        correlation_id = current_correlation_id()
-        return [self._sample(correlation_id) for _ in range(count)]
+        sending = _sending()
+        return [self._sample(sending) for _ in range(count)]
 
-    def _sample(self, correlation_id: str) -> CloudEvent:
+    def _sample(self, sending: dict[str, Any]) -> CloudEvent:
         sample = sample_signal(time.time_ns(), datetime.now(UTC), self._rng)
         return CloudEvent(
             id=str(sample.id),
@@ -131,7 +131,7 @@ class Emit(Function):
             subject=sample.user_id,
             time=sample.time,
             datacontenttype=JSON_CONTENT_TYPE,
-            extensions={"correlationid": correlation_id},
+            extensions=sending,
             data=sample.payload,
             data_json=orjson.dumps(sample.payload),
         )
@@ -169,9 +169,16 @@ def _wanted_samples(headers: Headers, body: bytes) -> int:
     return count
 
 
+def _sending() -> dict[str, Any]:
+    """Return the extensions by which the request that runs now is found again; an event's own ones come first."""
+    trace = current_traceparent()
+    ids = {"correlationid": current_correlation_id()}
+    return ids if trace is None else {**ids, "traceparent": trace}
+
+
 def _stamped(event: CloudEvent, now: datetime) -> CloudEvent:
-    """Return the event with a time and a correlation id: stamped once, here, where it is accepted."""
-    extensions: dict[str, Any] = {"correlationid": current_correlation_id(), **event.extensions}
+    """Return the event with a time and the ids of its sending: stamped once, here, where it is accepted."""
+    extensions = {**_sending(), **event.extensions}
     return CloudEvent(
         id=event.id,
         source=event.source,

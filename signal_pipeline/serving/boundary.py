@@ -18,7 +18,7 @@ from signal_pipeline.errors import Overloaded, PipelineError
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import REFUSALS, RequestMetrics
 from signal_pipeline.serving.answers import problem_response, problem_response_of
-from signal_pipeline.serving.correlation import bind_correlation_id, correlation_id_of
+from signal_pipeline.serving.correlation import bind_request
 
 __all__ = ["UNEXPECTED", "Boundary"]
 
@@ -50,8 +50,7 @@ class Boundary:
             await self._app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        correlation_id = correlation_id_of(headers)
-        bind_correlation_id(correlation_id)
+        correlation_id = bind_request(headers)
         answer = _Answer(send, correlation_id)
         started = time.perf_counter()
         self._in_flight += 1
@@ -71,7 +70,7 @@ class Boundary:
         except PipelineError as exc:
             await problem_response_of(exc)(scope, receive, answer)
         except Exception:  # noqa: BLE001 - the last line of defence: logged whole, answered without internals
-            get_logger().exception("request_failed", path=scope["path"], correlation_id=answer.correlation_id)
+            get_logger().exception("request_failed", path=scope["path"])
             if answer.status is None:
                 await problem_response(UNEXPECTED)(scope, receive, answer)
 

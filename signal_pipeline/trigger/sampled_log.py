@@ -4,6 +4,7 @@ import time
 from typing import Final
 
 from signal_pipeline.domain.failures import Failure
+from signal_pipeline.events.kafka import binary_attributes
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.trigger.deadletter import trace_of
 from signal_pipeline.trigger.pending import Pending
@@ -12,6 +13,7 @@ __all__ = ["SampledLog"]
 
 _INTERVAL_SECONDS: Final = 5.0
 _KINDS: Final = 1000  # codes come from functions; a flood of different ones must not fill the memory
+_ID_LENGTH: Final = 256  # as much of an id as a row may have: whoever wrote the record chose it
 
 
 class SampledLog:
@@ -22,11 +24,11 @@ class SampledLog:
         self._kinds: dict[tuple[str, str], tuple[float, int]] = {}
 
     def failure(self, failure: Failure, pending: Pending, *, function: str) -> None:
-        """Log a failed event, with where it stands, its trace and how many of its kind were not logged."""
+        """Log a failed event, with where it stands, its ids and how many of its kind were not logged."""
         suppressed = self._due((failure.failure_class.value, failure.code))
         if suppressed is None:
             return
-        record = pending.record
+        record, said = pending.record, binary_attributes(pending.record.headers)
         self._log.warning(
             "event_failed",
             function=function,
@@ -38,6 +40,8 @@ class SampledLog:
             offset=record.offset,
             attempts=pending.attempts,
             fate=pending.fate.name.lower(),
+            event_id=said.get("id", "")[:_ID_LENGTH],
+            correlation_id=said.get("correlationid", "")[:_ID_LENGTH],
             traceparent=trace_of(pending),
             suppressed=suppressed,
         )

@@ -39,6 +39,18 @@ async def test_nothing_asks_for_one_sample(
     assert header(record, "ce_correlationid") == answer.headers["x-correlation-id"]
 
 
+@pytest.mark.parametrize(("body", "headers"), [(b"", ()), (b"", BINARY), (EVENT, (STRUCTURED,)), ([EVENT], (BATCH,))])
+async def test_the_callers_trace_is_carried_on(
+    emit: FunctionApp, producer: RecordingProducer, body: object, headers: Headers
+) -> None:
+    """The traceparent of the request goes with the event, unless the event has its own; garbage goes nowhere."""
+    trace, own = (f"00-{'ab' * 16}-{byte * 8}-01" for byte in ("cd", "ef"))
+    await post(emit, body, *headers, ("traceparent", trace))
+    await post(emit, body, *headers, ("traceparent", "garbage"))
+    await post(emit, EVENT | {"traceparent": own}, STRUCTURED, ("traceparent", trace))
+    assert [header(record, "ce_traceparent") for record in producer.records] == [trace, None, own]
+
+
 @pytest.mark.parametrize("count", [1, 2, 1000, 1001, 10_000])
 async def test_a_count_asks_for_samples(emit: FunctionApp, producer: RecordingProducer, count: int) -> None:
     """So many samples are published; at most 1,000 ids are listed."""
