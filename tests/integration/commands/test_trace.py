@@ -1,7 +1,7 @@
 """`signal-pipeline trace` on a real PostgreSQL, with rows that the product's own store functions made."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+import structlog
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
@@ -229,6 +230,15 @@ async def test_a_correlation_id_of_many_is_cut_and_says_so(ground: Ground, capsy
     assert "more with --limit" in capsys.readouterr().out
 
 
+@pytest.fixture
+def logs_restored() -> Iterator[None]:
+    """A command logs to the output that its runner closes: afterwards logs go where they went before."""
+    yield
+    structlog.contextvars.clear_contextvars()
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("logs_restored")
 async def test_the_command_prints_a_table_or_json_and_fails_for_the_unknown(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
