@@ -27,20 +27,21 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--bootstrap-servers", default="127.0.0.1:9092", help="Kafka")
     parser.add_argument("--topic", default="anomaly-events")
     parser.add_argument("--group", default="example-consumer", help="consumer group; offsets are kept under it")
-    parser.add_argument("--seconds", type=float, help="stop after this time; runs until interrupted when not given")
+    parser.add_argument("--idle", type=float, metavar="SECONDS", help="stop once nothing has arrived for this long")
     return parser.parse_args()
 
 
-def messages(consumer: Consumer, seconds: float | None) -> Iterator[Message]:
-    """Yield what arrives; raises `KafkaException` when the broker refuses."""
-    deadline = None if seconds is None else time.monotonic() + seconds
-    while deadline is None or time.monotonic() < deadline:
+def messages(consumer: Consumer, idle: float | None) -> Iterator[Message]:
+    """Yield what arrives, until nothing has for `idle` seconds; raises `KafkaException` when the broker refuses."""
+    latest = time.monotonic()
+    while idle is None or time.monotonic() < latest + idle:
         message = consumer.poll(0.5)
         if message is None:
             continue
         if message.error() is not None:
             raise KafkaException(message.error())
         yield message
+        latest = time.monotonic()
 
 
 def decode(message: Message) -> CloudEvent:
@@ -57,7 +58,7 @@ def process(event: CloudEvent) -> None:
 
 
 def main() -> int:
-    """Process anomaly events until interrupted."""
+    """Process anomaly events until interrupted, or until none comes any more."""
     options = arguments()
     consumer = Consumer(
         {
@@ -70,7 +71,7 @@ def main() -> int:
     consumer.subscribe([options.topic])
     seen: OrderedDict[str, None] = OrderedDict()
     try:
-        for message in messages(consumer, options.seconds):
+        for message in messages(consumer, options.idle):
             event = decode(message)
             if event["id"] not in seen:
                 process(event)

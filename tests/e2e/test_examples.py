@@ -42,8 +42,8 @@ def _produce(pipeline: Pipeline, source: str, *options: str) -> str:
 
 
 def _consume(pipeline: Pipeline, group: str) -> list[str]:
-    options = ("--bootstrap-servers", pipeline.bootstrap, "--group", group, "--seconds", "4")
-    done = pipeline.run("examples/consumer.py", *options, seconds=60)
+    options = ("--bootstrap-servers", pipeline.bootstrap, "--group", group, "--idle", "4")
+    done = pipeline.run("examples/consumer.py", *options, seconds=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
