@@ -114,8 +114,8 @@ MUTANTS = (
         edits=(
             Edit(
                 path="sql/queries/insert_anomalies.sql",
-                old="            'context', context\n        )\n    FROM inserted\n",
-                new="            'context', context\n        )\n    FROM inserted WHERE false\n",
+                old="        )\n    FROM inserted\n)",
+                new="        )\n    FROM inserted WHERE false\n)",
             ),
             Edit(
                 path=_ANOMALIES,
