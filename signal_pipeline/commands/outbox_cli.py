@@ -29,10 +29,12 @@ def republish(
 
 
 @app.command()
-def reconnect() -> None:
+def reconnect(
+    force: Annotated[bool, typer.Option("--force", help="begin anew although the slot is there")] = False,  # noqa: FBT002 - a flag
+) -> None:
     """Let Debezium begin anew, with a new slot: for the loss of the old one. It sends what nobody confirmed."""
-    from signal_pipeline.broker.connector_reset import reset_connector  # noqa: PLC0415
+    from signal_pipeline.commands.outbox_reconnect import reconnect as begin_anew  # noqa: PLC0415
 
     with command_settings("outbox") as settings:
-        reset_connector(settings)
+        begin_anew(settings, force=force)
         typer.echo("the connector runs again, with a new slot; outbox-status shows what waits")

@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 from signal_pipeline.store.pool import Pool
 from signal_pipeline.store.queries import query
 
-__all__ = ["OutboxState", "confirm_outbox", "outbox_state", "stamped_outbox"]
+__all__ = ["OutboxState", "confirm_outbox", "drop_lost_slot", "outbox_state", "stamped_outbox"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,7 +19,7 @@ class OutboxState:
     Attributes:
         pending: Rows not confirmed.
         oldest_pending_seconds: Age of the oldest of them; 0 without any.
-        slot_active: Whether Debezium reads the slot now; None when the slot is missing.
+        slot_active: Whether Debezium reads the slot now; None when the slot is missing or lost.
         retained_bytes: Log that the server keeps for the slot; None when it is missing or lost.
         headroom_bytes: Log that may be written before the slot is lost; None without a slot or a limit.
     """
@@ -56,3 +56,9 @@ async def outbox_state(pool: Pool) -> OutboxState:
     if found is None:
         raise LookupError("a query of aggregates returned no row")
     return found
+
+
+async def drop_lost_slot(pool: Pool) -> None:
+    """Drop the outbox's replication slot if nothing can be read through it any more; else change nothing."""
+    async with pool.connection() as connection:
+        await connection.execute(query("drop_lost_slot"))
