@@ -47,8 +47,7 @@ class OutboxWatch:
 
     async def stop(self) -> None:
         """End."""
-        for observer in self._observers:
-            await observer.stop()
+        await asyncio.gather(*(observer.stop() for observer in self._observers))
 
     async def _look_at_outbox(self) -> None:
         _show(self._metrics, await outbox_state(self._pool))

@@ -8,7 +8,7 @@ GET  /dead-letters a filtered list, with the scope `replay`; /dead-letters/<id> 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -43,7 +43,7 @@ from signal_pipeline.topology import DEAD_LETTERS, SIGNAL_EVENTS
 
 __all__ = ["ReplayDlq"]
 
-_LIVE_GROUP: Final = "process-signal"
+_LIVE_GROUPS: Final = ("process-signal", "detect-anomaly")  # both read what is published again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class _Clients:
     tick: ReplayTick
     watch: RecoveryWatch
     lag: GroupLag
-    live_lag: GroupLag
+    live_lags: tuple[GroupLag, ...]
 
 
 class ReplayDlq(DatabaseFunction):
@@ -78,18 +78,18 @@ class ReplayDlq(DatabaseFunction):
         """Make the clients; they connect by themselves."""
         producer = KafkaProducer(self.settings)
         recovery = Recovery(self.pool, producer, self._metrics, self._schedule)
-        live_lag = GroupLag(self.settings, group=_LIVE_GROUP)
+        live_lags = tuple(GroupLag(self.settings, group=group) for group in _LIVE_GROUPS)
         tick = ReplayTick(
             recovery,
             self._orders,
-            partial(asyncio.to_thread, live_lag.total, SIGNAL_EVENTS),
+            partial(asyncio.to_thread, _greatest_lag, live_lags),
             per_second=self.settings.replay_per_second,
             max_live_lag=self.settings.replay_max_live_lag,
         )
         lag = GroupLag(self.settings, group=self.name)
         watch = RecoveryWatch(self.pool, lag, self._state)
         self._clients = _Clients(
-            producer=producer, recovery=recovery, tick=tick, watch=watch, lag=lag, live_lag=live_lag
+            producer=producer, recovery=recovery, tick=tick, watch=watch, lag=lag, live_lags=live_lags
         )
         watch.start()
 
@@ -98,8 +98,8 @@ class ReplayDlq(DatabaseFunction):
         if self._clients is not None:
             await self._clients.watch.stop()
             await self._clients.producer.close()
-            await asyncio.to_thread(self._clients.lag.close)
-            await asyncio.to_thread(self._clients.live_lag.close)
+            for lag in (self._clients.lag, *self._clients.live_lags):
+                await asyncio.to_thread(lag.close)
         await super().close()
 
     async def check(self) -> Mapping[str, str | None]:
@@ -125,10 +125,7 @@ class ReplayDlq(DatabaseFunction):
         return [letter if isinstance(letter, Failure) else None for letter in decoded]
 
     async def _tick(self, _: Request) -> Response:
-        clients = self._opened()
-        done = await clients.tick.run()
-        await clients.watch.measure()
-        return json_response(done)
+        return json_response(await self._opened().tick.run())
 
     async def _stats(self, _: Request) -> Response:
         rows = await dead_letter_stats(self.pool)
@@ -161,6 +158,10 @@ def _decoded(event: CloudEvent, now: datetime) -> DeadLetter | Failure:
         return letter_of(event, now=now)
     except InvalidEvent as exc:
         return exc.failure
+
+
+def _greatest_lag(lags: Iterable[GroupLag]) -> int:
+    return max(lag.total(SIGNAL_EVENTS) for lag in lags)
 
 
 def _schedule(settings: Settings) -> ReplaySchedule:
