@@ -1,5 +1,6 @@
 """The command line: starts the parts of the product and asks about them."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -47,6 +48,19 @@ def migrate() -> None:
     with command_settings("migrate") as settings:
         applied = apply_migrations(settings.database_url.get_secret_value(), _SQL)
         typer.echo("\n".join(f"applied {name}" for name in applied) or "the schema is up to date")
+
+
+@app.command()
+def maintain(
+    retention: Annotated[
+        int | None, typer.Option(min=0, help="seconds of rows to keep; RETENTION_SECONDS without")
+    ] = None,
+) -> None:
+    """Do now what the schedule does: delete rows past their age, keep up indexes and statistics."""
+    from signal_pipeline.commands.maintain import maintain as maintain_tables  # noqa: PLC0415
+
+    with command_settings("maintain") as settings:
+        maintain_tables(settings, timedelta(seconds=settings.retention_seconds if retention is None else retention))
 
 
 @app.command()

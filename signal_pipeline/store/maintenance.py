@@ -1,4 +1,4 @@
-"""Maintenance: the functions of `sql/functions`, called in bounded steps.
+"""Maintenance: the functions of `sql/functions`; those that delete are called in bounded steps.
 
 Order of a purge:
 1. anomalies, each with its outbox row: an anomaly without its event would look like a lost event
@@ -13,10 +13,11 @@ from datetime import timedelta
 from signal_pipeline.store.pool import Pool
 from signal_pipeline.store.queries import query
 
-__all__ = ["Purged", "analyze", "clean_gin_pending", "purge"]
+__all__ = ["Purged", "Upkeep", "analyze", "clean_gin_pending", "keep_up", "purge"]
 
 _BATCH = 1000  # rows of one transaction: locks are short, and writers and vacuum get their turn in between
 _HEARTBEATS_KEPT = timedelta(minutes=10)  # only the newest means anything
+ANALYZE_EVERY = timedelta(minutes=10)  # it reads some 30,000 pages a table; estimates age slowly
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +37,19 @@ class Purged:
     heartbeats: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Upkeep:
+    """What was done so that queries stay fast.
+
+    Attributes:
+        merged_pages: Pages of pending lists that were merged into their GIN indexes.
+        summarized_ranges: Ranges that BRIN indexes did not know yet; None when the last analysis is recent.
+    """
+
+    merged_pages: int
+    summarized_ranges: int | None
+
+
 async def purge(pool: Pool, older_than: timedelta, *, batch: int = _BATCH) -> Purged:
     """Delete what is older than this, in transactions of at most `batch` rows; what is still pending stays.
 
@@ -48,6 +62,22 @@ async def purge(pool: Pool, older_than: timedelta, *, batch: int = _BATCH) -> Pu
         dead_letters=await _repeat(pool, "purge_dead_letters", older_than, batch),
         heartbeats=await _repeat(pool, "purge_heartbeat", min(older_than, _HEARTBEATS_KEPT), batch),
     )
+
+
+async def keep_up(pool: Pool, *, analyze_every: timedelta = ANALYZE_EVERY) -> Upkeep:
+    """Merge the pending lists, and refresh statistics and BRIN summaries if that was not done for this long.
+
+    When the last analysis was is asked of PostgreSQL, so that replicas share it and a restart does not repeat it.
+
+    Raises:
+        StoreError: PostgreSQL failed.
+    """
+    merged = sum((await clean_gin_pending(pool)).values())
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("analysis_due"), {"every": analyze_every})
+        row = await cursor.fetchone()
+    due = row is not None and row[0]
+    return Upkeep(merged_pages=merged, summarized_ranges=await analyze(pool) if due else None)
 
 
 async def clean_gin_pending(pool: Pool) -> dict[str, int]:

@@ -7,7 +7,7 @@ import pytest
 
 from signal_pipeline.domain.anomalies import Anomaly
 from signal_pipeline.store.anomalies import Detection, store_anomalies
-from signal_pipeline.store.maintenance import Purged, analyze, clean_gin_pending, purge
+from signal_pipeline.store.maintenance import Purged, analyze, clean_gin_pending, keep_up, purge
 from signal_pipeline.store.outbox import confirm_outbox
 from signal_pipeline.store.pool import Pool
 from signal_pipeline.store.signals import store_signals
@@ -126,6 +126,19 @@ async def test_analysis_refreshes_the_statistics(pool: Pool, make_signal: Any, f
     await store_signals(pool, [make_signal() for _ in range(123)])
     assert await analyze(pool) >= 0
     assert fetch("SELECT reltuples FROM pg_class WHERE relname = 'signals'") == [(123.0,)]
+
+
+async def test_upkeep_merges_always_and_analyses_when_it_is_time(pool: Pool, make_signal: Any, fetch: Any) -> None:
+    """Pending lists are merged each time; statistics are refreshed once in the interval, whoever asks."""
+    fetch("SELECT pg_stat_reset(), pg_stat_force_next_flush()")
+    await store_signals(pool, [make_signal(payload_json=f'{{"data": "{number}"}}') for number in range(200)])
+    first = await keep_up(pool, analyze_every=HOUR)
+    assert first.merged_pages > 0
+    assert first.summarized_ranges is not None
+    fetch("SELECT pg_stat_force_next_flush()")
+    again = await keep_up(pool, analyze_every=HOUR)
+    assert (again.merged_pages, again.summarized_ranges) == (0, None)
+    assert (await keep_up(pool, analyze_every=timedelta(0))).summarized_ranges is not None
 
 
 async def test_the_outbox_status_is_the_real_one(pool: Pool, make_signal: Any, fetch: Any) -> None:
