@@ -109,6 +109,9 @@ class Settings(BaseSettings):
         SecretStr(_DEVELOPMENT_SECRETS["auth_admin_password"]), description="password of the user admin"
     )
 
+    tls_cert_file: str = Field("", description="certificate and its chain, PEM: functions then serve HTTPS")
+    tls_key_file: str = Field("", description="private key of the certificate, PEM")
+
     max_body_bytes: int = Field(4 * 1024**2, ge=1024, description="largest request body")
     max_requests_in_flight: int = Field(256, ge=1, description="requests a function answers at once")
     trigger_metrics_url: str = Field("", description="page of the role's trigger; default: its local port; none: -")
@@ -126,6 +129,11 @@ class Settings(BaseSettings):
     )
     min_free_disk_bytes: int = Field(5 * 1024**3, ge=0, description="emission stops below this much free disk")
     outbox_poll_interval_ms: int = Field(20, ge=1, le=60_000, description="Debezium's poll.interval.ms")
+
+    @property
+    def scheme(self) -> str:
+        """What the functions speak: https with a certificate, else http."""
+        return "https" if self.tls_cert_file else "http"
 
     def port(self, role: str) -> int:
         """Return the HTTP port of a role; `LookupError` when there is no such role."""
@@ -166,13 +174,19 @@ class Settings(BaseSettings):
             "connect_url": f"http://127.0.0.1:{self.connect_port}",
         }
         for role in ROLES:
-            defaults[f"function_url_{role.target}"] = f"http://127.0.0.1:{self.port(role.name)}"
+            defaults[f"function_url_{role.target}"] = f"{self.scheme}://127.0.0.1:{self.port(role.name)}"
         for name, value in defaults.items():
             if not getattr(self, name):
                 object.__setattr__(self, name, value)
         if not self.database_url.get_secret_value():
             url = f"postgresql://postgres:postgres@127.0.0.1:{self.postgres_port}/eventpipeline"
             object.__setattr__(self, "database_url", SecretStr(url))
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_half_a_certificate(self) -> Self:
+        if bool(self.tls_cert_file) != bool(self.tls_key_file):
+            raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE belong together: set both or none")
         return self
 
     @model_validator(mode="after")

@@ -33,15 +33,16 @@ def triggers(settings: Settings) -> list[Service]:
 
 
 def _function(role: Role, settings: Settings) -> Service:
-    port, host = settings.port(role.name), _reachable(settings.bind_address)
+    port = settings.port(role.name)
+    url = f"{settings.scheme}://{_reachable(settings.bind_address)}:{port}"
     return Service(
         name=role.name,
         argv=_command("serve", role.name),
         needs=("migrate", "topics", "redis"),
-        probe=http_probe(f"http://{host}:{port}/ready"),
+        probe=http_probe(f"{url}/ready"),
         ports={f"{role.env}_PORT": port, f"{role.env}_METRICS_PORT": settings.metrics_port(role.name)},
         address=settings.bind_address,
-        url=f"http://{host}:{port}",
+        url=url,
     )
 
 

@@ -95,6 +95,14 @@ _REQUESTS = Row(
             alarm="EmitErrorBudgetBurnFast",
             alarms_beside=("EmitErrorBudgetBurn", "EmitErrorBudgetBurnSlow"),
         ),
+        graph(
+            "Certificates end in",
+            "How long the certificates are valid that functions serve HTTPS with. Empty where they serve HTTP.",
+            {"{{role}}": f"min by (role) (tls_certificate_expiry_timestamp_seconds{{{_ROLE}}}) - time()"},
+            "s",
+            alarm="CertificateExpiresSoon",
+            alarms_beside=("CertificateExpired",),
+        ),
     ),
 )
 

@@ -5,6 +5,7 @@ import math
 import shutil
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -17,12 +18,13 @@ from signal_pipeline.commands.screen import duration, size
 from signal_pipeline.settings import Settings
 from signal_pipeline.topology import ROLES
 
-__all__ = ["PART_CHECKS", "disk_verdict", "group_verdict", "page_verdict", "port_verdict", "python_verdict"]
-__all__ += ["readiness_verdict", "secret_verdict"]
+__all__ = ["PART_CHECKS", "certificate_verdict", "disk_verdict", "group_verdict", "page_verdict", "port_verdict"]
+__all__ += ["python_verdict", "readiness_verdict", "secret_verdict"]
 
 _OLDEST_PYTHON: Final = (3, 11)
 _CONNECT_SECONDS: Final = 2.0
 _OLD_SECONDS: Final = 60  # as the alert ConsumerLagOld
+_CERTIFICATE_SECONDS: Final = 14 * 86_400  # as the alert CertificateExpiresSoon
 _READY: Final = 200
 _UNREADY: Final = 503
 
@@ -103,6 +105,20 @@ def _of_group(group: str, samples: Samples | None) -> Sequence[Finding]:
     return found
 
 
+def certificate_verdict(pages: Mapping[str, Samples | None], now: float) -> Sequence[Finding]:
+    """Judge the certificates that roles serve, by their metrics pages; `now` in seconds since 1970."""
+    name = "tls_certificate_expiry_timestamp_seconds"
+    left = {role: samples[name] - now for role, samples in pages.items() if samples is not None and name in samples}
+    found = [_certificate(role, seconds) for role, seconds in left.items() if seconds < _CERTIFICATE_SECONDS]
+    return found or good(f"{len(left)} roles serve HTTPS with a valid one" if left else "no role serves HTTPS")
+
+
+def _certificate(role: str, seconds: float) -> Finding:
+    ends = f"ends in {duration(seconds)}" if seconds > 0 else "is no longer valid"
+    fix = f"renew TLS_CERT_FILE, then make stop-{role} start-{role}"
+    return Finding(level=Level.WARNING if seconds > 0 else Level.FAULT, what=f"that of {role} {ends}", fix=fix)
+
+
 def disk_verdict(free: int, least: int) -> Sequence[Finding]:
     """Judge the free disk: below `least` bytes the emission stops; below twice that it soon will."""
     fix = "make clean, or free space, or lower MIN_FREE_DISK_BYTES"
@@ -164,6 +180,7 @@ PART_CHECKS: Final = (
     Check(name="readiness", look=_readiness),
     Check(name="metrics pages", look=lambda settings: page_verdict(metrics_of_roles(settings))),
     Check(name="consumer groups", look=lambda settings: group_verdict(metrics_of_roles(settings)), needs="kafka"),
+    Check(name="certificates", look=lambda settings: certificate_verdict(metrics_of_roles(settings), time.time())),
     Check(name="free disk", look=_disk),
     Check(name="secrets", look=lambda settings: secret_verdict(settings.weak_secrets())),
 )

@@ -6,13 +6,14 @@ from functools import cache
 from prometheus_client import CollectorRegistry
 
 from signal_pipeline.observability.logs import configure_logs
-from signal_pipeline.observability.metrics import function_registry
+from signal_pipeline.observability.metrics import CertificateMetrics, function_registry
 from signal_pipeline.roles.auth import Auth
 from signal_pipeline.roles.confirm_outbox import ConfirmOutbox
 from signal_pipeline.roles.detect_anomaly import DetectAnomaly
 from signal_pipeline.roles.emit import Emit
 from signal_pipeline.roles.process_signal import ProcessSignal
 from signal_pipeline.roles.replay_dlq import ReplayDlq
+from signal_pipeline.security.certificates import certificate_expiry
 from signal_pipeline.serving.app import FunctionApp
 from signal_pipeline.serving.function import Function
 from signal_pipeline.serving.metrics_page import MetricsPage
@@ -34,8 +35,15 @@ def application(name: str) -> FunctionApp:
 
 
 def build_application(name: str, settings: Settings) -> FunctionApp:
-    """Return a new application of a role; `KeyError` when there is no such role."""
+    """Return a new application of a role.
+
+    Raises:
+        KeyError: there is no such role.
+        ConfigurationError: TLS_CERT_FILE holds no certificate.
+    """
     registry = function_registry(name)
+    if settings.tls_cert_file:
+        CertificateMetrics(registry).expiry.set(certificate_expiry(settings.tls_cert_file).timestamp())
     page = MetricsPage(
         registry,
         address=settings.bind_address,

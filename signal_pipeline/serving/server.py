@@ -37,6 +37,8 @@ def serve(role: Role, app: FunctionApp, settings: Settings) -> None:
         timeout_graceful_shutdown=_DRAIN_SECONDS,
         timeout_keep_alive=75,
         backlog=1024,
+        ssl_certfile=settings.tls_cert_file or None,
+        ssl_keyfile=settings.tls_key_file or None,
     )
     server = uvicorn.Server(config)
     server.run()

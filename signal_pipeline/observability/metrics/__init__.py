@@ -7,6 +7,7 @@ processes never declare the same name: the trigger's process metrics carry the p
 from signal_pipeline.observability.metrics.functions import (
     REFUSALS,
     AuthMetrics,
+    CertificateMetrics,
     ConfirmMetrics,
     DetectMetrics,
     EmitMetrics,
@@ -23,6 +24,7 @@ __all__ = [
     "REFUSALS",
     "AuditMetrics",
     "AuthMetrics",
+    "CertificateMetrics",
     "ConfirmMetrics",
     "DetectMetrics",
     "EmitMetrics",

@@ -10,6 +10,7 @@ from signal_pipeline.observability.metrics.buckets import AGE_SECONDS, CALL_SECO
 __all__ = [
     "REFUSALS",
     "AuthMetrics",
+    "CertificateMetrics",
     "ConfirmMetrics",
     "DetectMetrics",
     "EmitMetrics",
@@ -54,6 +55,17 @@ class RequestMetrics:
         )
         for status in REFUSALS:
             self.refusals.labels(str(status))
+
+
+class CertificateMetrics:
+    """The certificate that a function serves HTTPS with; without one there is nothing to show."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.expiry = Gauge(
+            "tls_certificate_expiry_timestamp_seconds",
+            "When the certificate that is served ends to be valid, in seconds since 1970.",
+            registry=registry,
+        )
 
 
 class EmitMetrics:

@@ -28,6 +28,7 @@ PUBLISHED = {"inserts_only": True, "tables": ["debezium_heartbeat", "outbox_even
 AUDIT = {"finished_at": NOW - timedelta(hours=1), "audited": 5, "missing": 0, "violations": {}, "ok": True}
 MEMBER = {"trigger_up": 1.0, "consumer_lag": 3.0, "consumer_lag_seconds": 1.0, "trigger_breaker_open": 0.0}
 OTHERS = dict.fromkeys(("detect-anomaly", "replay-dlq", "confirm-outbox"), MEMBER)
+CERTIFICATE = "tls_certificate_expiry_timestamp_seconds"
 Verdict = Callable[[], Sequence[Finding]]
 
 
@@ -60,6 +61,8 @@ HEALTHY: dict[str, Verdict] = {
     "readiness": lambda: parts.readiness_verdict({"emit": Answer(status=200, text="{}")}),
     "pages": lambda: parts.page_verdict({"auth": {}, "emit": {"trigger_up": 1.0}}),
     "groups": group,
+    "no certificate": lambda: parts.certificate_verdict({"auth": {}, "emit": None}, 0),
+    "certificate": lambda: parts.certificate_verdict({"emit": {CERTIFICATE: 14 * 86_400.0}}, 0),
     "disk": lambda: parts.disk_verdict(10 * GIB, 5 * GIB),
     "secrets": lambda: parts.secret_verdict([]),
     "topics": topic,
@@ -91,6 +94,16 @@ FAULTS: dict[str, tuple[Verdict, Level, str]] = {
         lambda: parts.python_verdict((3, 10)),
         Level.FAULT,
         "apt-get install python3 && rm -r .venv && make up",
+    ),
+    "old certificate": (
+        lambda: parts.certificate_verdict({"emit": {CERTIFICATE: 14 * 86_400.0}}, 1),
+        Level.WARNING,
+        "renew TLS_CERT_FILE, then make stop-emit start-emit",
+    ),
+    "no valid certificate": (
+        lambda: parts.certificate_verdict({"emit": {CERTIFICATE: 60.0}}, 60),
+        Level.FAULT,
+        "renew TLS_CERT_FILE, then make stop-emit start-emit",
     ),
     "one port": (lambda: parts.port_verdict({"redis": "a:1"}, 5), Level.FAULT, "make start-redis"),
     "every port": (lambda: parts.port_verdict({"redis": "a:1"}, 1), Level.FAULT, "make up"),
