@@ -1,14 +1,14 @@
 """A small HTTP client for the tests: one call, one answer, nothing interpreted on the way."""
 
-import json
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from typing import Any
 
-__all__ = ["Answer", "Site", "free_port"]
+from tests.support.http import Answer
+
+__all__ = ["Site", "free_port"]
 
 _SECONDS = 40
 
@@ -18,26 +18,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """An HTTP answer.
-
-    Attributes:
-        status: Status code.
-        headers: Header values by name in lower case.
-        body: The whole body.
-    """
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        """The body, parsed."""
-        return json.loads(self.body)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from signal_pipeline.observability.metrics import function_registry
 from signal_pipeline.roles.emit import Emit
 from signal_pipeline.serving.app import FunctionApp
 from signal_pipeline.settings import Settings
-from tests.unit.serving.asgi import Answer, call
+from tests.support.asgi import call
+from tests.support.http import Answer
 
 __all__ = [
     "BATCH",

@@ -21,7 +21,7 @@ from tests.contract.emit_app import (
     header,
     post,
 )
-from tests.unit.serving.asgi import call
+from tests.support.asgi import call
 
 
 @pytest.mark.parametrize("path", ["/", "/emit"])

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.client import Answer, Site
+from tests.contract.client import Site
+from tests.support.http import Answer
 
 EVENT = {"specversion": "1.0", "id": "1", "source": "web", "type": "login", "data": {"session_id": "sess_12345"}}
 STRUCTURED = {"content-type": "application/cloudevents+json"}

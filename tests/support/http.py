@@ -1,12 +1,33 @@
-"""JSON over HTTP to the pipeline's functions."""
+"""HTTP answers as tests look at them, and JSON over HTTP to the pipeline's functions."""
 
 import json
 import urllib.request
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["request_json"]
+__all__ = ["Answer", "request_json"]
 
 _TIMEOUT_SECONDS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An HTTP answer.
+
+    Attributes:
+        status: Status code.
+        headers: Header values by name in lower case.
+        body: The whole body.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.body)
 
 
 def request_json(url: str, *, body: Any = None, token: str | None = None) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from tests.unit.serving.asgi import Answer
+from tests.support.http import Answer
 
 __all__ = ["Contract"]
 

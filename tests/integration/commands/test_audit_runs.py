@@ -18,7 +18,7 @@ from signal_pipeline.store.audit_runs import AuditRun, last_audit_run
 from signal_pipeline.store.pool import Pool
 from signal_pipeline.topology import SIGNAL_EVENTS
 from tests.integration.commands.conftest import World, event
-from tests.unit.serving.asgi import call
+from tests.support.asgi import call
 
 COUNT = 20
 KEPT = 1000

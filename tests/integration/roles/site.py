@@ -14,7 +14,8 @@ from signal_pipeline.security.tokens import Tokens, TokenType
 from signal_pipeline.serving.app import FunctionApp
 from signal_pipeline.serving.metrics_page import MetricsPage
 from signal_pipeline.settings import Settings
-from tests.unit.serving.asgi import Answer, call
+from tests.support.asgi import call
+from tests.support.http import Answer
 
 __all__ = ["Site"]
 

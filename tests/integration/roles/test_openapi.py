@@ -30,8 +30,9 @@ from signal_pipeline.serving.openapi import openapi_document
 from signal_pipeline.settings import Settings
 from tests.integration.kafka_fixture import KafkaBroker
 from tests.integration.roles.site import Site
+from tests.support.asgi import call
+from tests.support.http import Answer
 from tests.support.openapi import Contract
-from tests.unit.serving.asgi import Answer, call
 
 PASSWORD = "correct horse battery staple"
 JSON = ("content-type", "application/json")

@@ -15,7 +15,8 @@ from signal_pipeline.serving.metrics_page import MetricsPage
 from signal_pipeline.settings import Settings
 from signal_pipeline.store.pool import Pool
 from tests.integration.store.conftest import Fetch
-from tests.unit.serving.asgi import Answer, call
+from tests.support.asgi import call
+from tests.support.http import Answer
 
 COUNT = 20
 _BATCH = [("content-type", "application/cloudevents-batch+json")]

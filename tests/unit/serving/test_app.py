@@ -18,7 +18,8 @@ from signal_pipeline.serving.app import FunctionApp
 from signal_pipeline.serving.function import Function
 from signal_pipeline.serving.metrics_page import MetricsPage
 from signal_pipeline.settings import Settings
-from tests.unit.serving.asgi import Answer, call
+from tests.support.asgi import call
+from tests.support.http import Answer
 
 STRUCTURED = [("content-type", "application/cloudevents+json")]
 BATCH = [("content-type", "application/cloudevents-batch+json")]

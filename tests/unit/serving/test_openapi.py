@@ -17,8 +17,8 @@ from signal_pipeline.serving.app import FunctionApp
 from signal_pipeline.serving.metrics_page import MetricsPage
 from signal_pipeline.serving.openapi import openapi_document
 from signal_pipeline.settings import Settings
+from tests.support.asgi import call
 from tests.support.openapi import Contract
-from tests.unit.serving.asgi import call
 
 ROLES = sorted(_FUNCTIONS)
 FOLDER = Path(__file__).parents[3] / "docs" / "openapi"

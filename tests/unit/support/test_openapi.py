@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from tests.support.http import Answer
 from tests.support.openapi import Contract
-from tests.unit.serving.asgi import Answer
 
 _THING = {
     "type": "object",

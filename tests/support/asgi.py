@@ -1,33 +1,13 @@
 """Calls an ASGI application without a server: what reaches it is exactly what a test says."""
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import ASGIApp, Message
 
-__all__ = ["Answer", "call"]
+from tests.support.http import Answer
 
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What the application answered.
-
-    Attributes:
-        status: Status code.
-        headers: Header values by name in lower case.
-        body: The whole body.
-    """
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        """The body, parsed."""
-        return json.loads(self.body)
+__all__ = ["call"]
 
 
 async def call(
