@@ -207,7 +207,7 @@ class ConsumerThread:
         wait = 0.0 if self._stop.is_set() else REVOKE_WAIT_SECONDS  # at a stop the loop has waited already
         done = asyncio.run_coroutine_threadsafe(self._handler.revoked(keys, wait_seconds=wait), self._loop)
         offsets = [TopicPartition(*key, offset) for key, offset in done.result().items()]
-        self._forget(keys)
+        self._forget(consumer, keys)
         self._log.info("partitions_revoked", partitions=sorted(keys))
         if not offsets:
             return
@@ -217,13 +217,16 @@ class ConsumerThread:
             # The next owner delivers again what was not committed; functions are idempotent.
             self._log.warning("commit_failed", detail=str(exc))
 
-    def _on_lost(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
+    def _on_lost(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         keys = _keys(partitions)
-        self._forget(keys)
+        self._forget(consumer, keys)
         self._log.warning("partitions_lost", partitions=sorted(keys))
         self._loop.call_soon_threadsafe(self._lose, keys)
 
-    def _forget(self, keys: Iterable[TopicPartitionKey]) -> None:
+    def _forget(self, consumer: Consumer, keys: Iterable[TopicPartitionKey]) -> None:
+        # librdkafka remembers a pause beyond the assignment: given back one day, the partition would stay silent.
+        if paused := self._paused.intersection(keys):
+            consumer.resume([TopicPartition(*key) for key in paused])
         self._assigned.difference_update(keys)
         self._paused -= frozenset(keys)
         with self._lock:
