@@ -72,7 +72,7 @@ def retry_after_seconds(header: str | None, *, now: datetime, cap_seconds: float
 def _seconds_until(text: str, now: datetime) -> float:
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return 0.0
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

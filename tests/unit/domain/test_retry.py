@@ -43,6 +43,8 @@ def test_bounds_double_or_grow_by_the_base() -> None:
         ("Thu, 01 Jan 2026 11:00:00 GMT", 0),
         ("Fri, 01 Jan 2027 12:00:00 GMT", 60),
         ("\u0667", 0),
+        ("Thu, 01 Jan 99999999999999999999 12:00:30 GMT", 0),
+        ("Thu, 01 Jan 2026 12:00:30 +99999999999999999999", 0),
     ],
 )
 def test_retry_after_is_seconds_or_a_date_within_the_cap(header: str | None, seconds: float) -> None:
