@@ -2,11 +2,15 @@
 
 If more than half of at least 200 recent events fail as `unexpected` or `rejected`, something behind the function is
 wrong, and going on would drain the topic into the dead-letter topic. The breaker then opens: the trigger waits, tries
-a single event, and closes with the first success. `invalid` events never count: a stream of poison flows to the
+a single event, and closes when that succeeds. `invalid` events never count: a stream of poison flows to the
 dead-letter topic; transient failures never dead-letter, so they do not count either.
+
+Only the single event closes it. What succeeds beside failures proves nothing: a function that refuses nine events of
+ten in every batch would close it with each tenth.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 from signal_pipeline.domain.failures import Failure, FailureClass
@@ -17,40 +21,38 @@ _COUNTED: Final = frozenset({FailureClass.UNEXPECTED, FailureClass.REJECTED})
 
 
 class Breaker:
-    """Recent outcomes of events.
+    """Recent outcomes of events, delivery by delivery: those of one delivery have no order that would mean anything.
 
     Args:
-        recent: Number of outcomes that are remembered.
+        recent: Number of outcomes that are remembered, at least; a delivery is remembered whole.
         at_least: Outcomes needed before it can open.
     """
 
     def __init__(self, *, recent: int = 400, at_least: int = 200) -> None:
-        self._outcomes: deque[bool] = deque(maxlen=recent)
+        self._recent = recent
         self._at_least = at_least
+        self._deliveries: deque[tuple[int, int]] = deque()  # outcomes that count, failures among them
+        self._outcomes = 0
         self._failures = 0
         self.is_open = False
 
-    def succeeded(self, events: int) -> None:
-        """Count events that became durable; closes an open breaker."""
-        if not events:
+    def count(self, *, succeeded: int, failures: Iterable[Failure]) -> None:
+        """Count the outcomes of a delivery; may open the breaker."""
+        failed = sum(failure.failure_class in _COUNTED for failure in failures)
+        if not succeeded + failed:
             return
-        if self.is_open:
-            self.is_open = False
-            self._outcomes.clear()
-            self._failures = 0
-        for _ in range(min(events, self._outcomes.maxlen or events)):
-            self._count(failed=False)
-
-    def failed(self, failure: Failure) -> None:
-        """Count an event that failed; may open the breaker."""
-        if failure.failure_class not in _COUNTED:
-            return
-        self._count(failed=True)
-        if len(self._outcomes) >= self._at_least and self._failures * 2 > len(self._outcomes):
+        self._deliveries.append((succeeded + failed, failed))
+        self._outcomes += succeeded + failed
+        self._failures += failed
+        while self._outcomes - self._deliveries[0][0] >= self._recent:
+            outcomes, failures_then = self._deliveries.popleft()
+            self._outcomes -= outcomes
+            self._failures -= failures_then
+        if self._outcomes >= self._at_least and self._failures * 2 > self._outcomes:
             self.is_open = True
 
-    def _count(self, *, failed: bool) -> None:
-        if len(self._outcomes) == self._outcomes.maxlen:
-            self._failures -= self._outcomes[0]
-        self._outcomes.append(failed)
-        self._failures += failed
+    def close(self) -> None:
+        """Close and forget: the single event succeeded."""
+        self.is_open = False
+        self._deliveries.clear()
+        self._outcomes = self._failures = 0

@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from signal_pipeline.domain.dead_letters import Disposition
-from signal_pipeline.domain.failures import TriggerAction
+from signal_pipeline.domain.failures import Failure, TriggerAction
 from signal_pipeline.events.kafka import KafkaRecord
 from signal_pipeline.observability.metrics import TriggerMetrics
 from signal_pipeline.trigger.breaker import Breaker
@@ -236,26 +236,27 @@ class Dispatcher:
         asked = 0.0
         for group in groups:
             asked = max(asked, await self._deliver(group))
-            if any(must_wait(one) for one in group):
+            if self._breaker.is_open or any(must_wait(one) for one in group):
                 break  # later events must not overtake earlier ones that could not even be tried
         return asked
 
     def _judge(self, entries: Sequence[Pending], answer: Answer) -> None:
-        now, failed = datetime.now(UTC), 0
+        now, failures = datetime.now(UTC), list[Failure]()
         for index, one in enumerate(entries):
             failure = answer.whole or answer.failures.get(index)
             judge(one, failure, now=now, max_attempts=self._trigger.max_attempts)
             if failure is not None:
-                failed += 1
-                self._breaker.failed(failure)
+                failures.append(failure)
                 self._log.failure(failure, one, function=self._trigger.function)
                 if one.fate is Fate.WAITING:
                     self._metrics.retries.labels(failure.failure_class.value).inc()
-        self._breaker.succeeded(len(entries) - failed)
-        self._metrics.delivered.inc(len(entries) - failed)
+        self._breaker.count(succeeded=len(entries) - len(failures), failures=failures)
+        self._metrics.delivered.inc(len(entries) - len(failures))
 
     def _weigh(self, load: Load) -> None:
         """Behind an open breaker nothing is given up for its sake, but for the probe, which keeps things moving."""
+        if load.probe and any(one.fate is Fate.DURABLE for one in load.entries):
+            self._breaker.close()
         if not self._breaker.is_open:
             return
         self._probe_at = asyncio.get_running_loop().time() + BREAKER_PAUSE_SECONDS

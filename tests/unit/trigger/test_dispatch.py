@@ -206,6 +206,45 @@ async def test_the_breaker_keeps_a_topic_from_draining_into_the_dlq(
     assert bench.letters.written[-1].failure.failure_class is FailureClass.REJECTED
 
 
+async def test_successes_beside_failures_keep_no_topic_draining_into_the_dlq(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nine of ten fail in every batch, and the breaker still holds; when the cause is repaired all others land."""
+    monkeypatch.setattr(dispatch, "BREAKER_PAUSE_SECONDS", 0.1)
+    names = [f"n{number}" for number in range(2000)]
+
+    async def broken(ids: list[str]) -> web.StreamResponse:
+        bad = [index for index, name in enumerate(ids) if not name.endswith("0")]
+        bench.function.landed.update(name for name in ids if name.endswith("0"))
+        return results(*((index, 422, "rejected") for index in bad))
+
+    bench.function.reply = broken
+    bench.send(0, names)
+    await bench.until(lambda: any(len(ids) == 1 for ids in bench.function.requests))
+    bench.function.reply = bench.function.succeed
+    await bench.until(lambda: bench.commit(0) == len(names))
+    # Two batches of 100 had 180 failures before the breaker opened; then single events may have been given up.
+    assert len(bench.letters.written) <= 200
+    assert bench.function.landed == Counter(set(names) - set(bench.letters.ids))
+
+
+async def test_an_open_breaker_ends_the_splitting_of_a_batch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that answers 500 to everything is not asked again about each event of a batch, one by one."""
+    monkeypatch.setattr(dispatch, "BREAKER_PAUSE_SECONDS", 60)
+    # Splitting asks about n events 2n - 1 times; 200 failed singles open the breaker, so two batches of 100 do.
+    requests = 2 * (2 * 100 - 1)
+
+    async def broken(_: list[str]) -> web.StreamResponse:
+        return web.Response(status=500)
+
+    bench.function.reply = broken
+    bench.send(0, [f"n{number}" for number in range(1000)])
+    await bench.until(lambda: len(bench.function.requests) >= requests)
+    await bench.dispatcher.drain(wait_seconds=5)
+    assert len(bench.function.requests) == requests
+    assert bench.letters.written == []
+
+
 class TestMaxEventAge:
     """Events that are too old."""
 
