@@ -1,7 +1,8 @@
 """How much may be buffered. Values only, no I/O.
 
 1. In all: enough to fill every delivery in flight and the next ones, and never more than a fixed number of bytes.
-2. A troubled partition may hold only its share: the others' records must not run out of room behind it.
+2. A troubled partition may hold only its share: the others' records must not run out of room behind it. One that had
+   more when its trouble began counts as its share, so a few such partitions make the buffers larger, up to a limit.
 """
 
 from collections.abc import Collection
@@ -15,22 +16,34 @@ __all__ = ["has_room", "held_partitions"]
 _BUFFER_BYTES: Final = 32 * 1024 * 1024
 _LEAST_EVENTS: Final = 2000  # below this a trigger of single events would stall on every poll
 _DELIVERIES_AHEAD: Final = 2
+_STRETCH: Final = 4  # buffers may grow to so much more behind troubled partitions
 
 
 def has_room(partitions: Collection[Partition], trigger: KafkaTrigger) -> bool:
     """Tell whether more records may be read."""
-    events = sum(len(one.buffer) for one in partitions)
-    size = sum(one.buffered_bytes for one in partitions)
-    return events < _most_events(trigger) and size < _BUFFER_BYTES
+    most, (events, size) = _most_events(trigger), _share(partitions, trigger)
+    counted_events = sum(min(len(one.buffer), events) if one.failures else len(one.buffer) for one in partitions)
+    counted_size = sum(min(one.buffered_bytes, size) if one.failures else one.buffered_bytes for one in partitions)
+    return (
+        counted_events < most
+        and counted_size < _BUFFER_BYTES
+        and sum(len(one.buffer) for one in partitions) < most * _STRETCH
+        and sum(one.buffered_bytes for one in partitions) < _BUFFER_BYTES * _STRETCH
+    )
 
 
 def held_partitions(partitions: Collection[Partition], trigger: KafkaTrigger) -> frozenset[TopicPartitionKey]:
     """Return the troubled partitions that have their share already."""
-    shares = 2 * max(len(partitions), 1)
-    events, size = _most_events(trigger) // shares, _BUFFER_BYTES // shares
+    events, size = _share(partitions, trigger)
     return frozenset(
         one.key for one in partitions if one.failures and (len(one.buffer) >= events or one.buffered_bytes >= size)
     )
+
+
+def _share(partitions: Collection[Partition], trigger: KafkaTrigger) -> tuple[int, int]:
+    """Return how many events and bytes a troubled partition may hold."""
+    shares = 2 * max(len(partitions), 1)
+    return _most_events(trigger) // shares, _BUFFER_BYTES // shares
 
 
 def _most_events(trigger: KafkaTrigger) -> int:
