@@ -117,7 +117,7 @@ class Dispatcher:
         """
         leaving = [self.partitions[key] for key in keys if key in self.partitions]
         for partition in leaving:
-            partition.retry_at = float("inf")
+            partition.leaving = True
         busy = [asyncio.ensure_future(one.idle.wait()) for one in leaving]
         if busy:
             _, late = await asyncio.wait(busy, timeout=wait_seconds)
@@ -277,14 +277,14 @@ class Dispatcher:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        due = [self._due(one) for one in self.partitions.values() if one.buffer and self._startable(one)]
-        if due and (moment := min(due)) != float("inf"):
+        due = [self._due(one) for one in self.partitions.values() if self._startable(one)]
+        if due:
             # Never in the past: a moment that passed since the partitions were looked at must not be lost.
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(max(moment, loop.time() + _TICK_SECONDS), self._pump)
+            self._timer = loop.call_at(max(min(due), loop.time() + _TICK_SECONDS), self._pump)
 
     def _startable(self, partition: Partition) -> bool:
-        if partition.delivering:
+        if not partition.startable:
             return False
         if self._breaker.is_open:
             return not self._tasks

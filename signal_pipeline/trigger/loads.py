@@ -6,7 +6,9 @@ Rules:
    other deliveries in flight, and a trickle over all partitions travels together.
 3. A partition whose last delivery left something is troubled: it travels alone, in a slot that is not taken from the
    others, until it succeeds. So a slow or failing partition costs the others nothing.
-4. A delivery that is not full waits for the batch window, not longer.
+4. When what was left must wait, or its dead letter could not be written, the partition stands: its next delivery holds
+   that and nothing behind it.
+5. A delivery that is not full waits for the batch window, not longer.
 """
 
 from collections.abc import Iterable, Sequence
@@ -77,7 +79,7 @@ def next_troubled_load(
     """Take the next delivery of a partition that failed before and may try again."""
     for partition in partitions:
         if partition.failures and partition.ready(now):
-            part = partition.take(events, trigger.batch_bytes)
+            part = partition.take(min(partition.blocked or events, events), trigger.batch_bytes)
             partition.begin()
             return Load(parts=[(partition, part)], troubled=True)
     return None
@@ -86,7 +88,7 @@ def next_troubled_load(
 def next_probe(partitions: Iterable[Partition]) -> Load | None:
     """Take a single record, to ask whether the function works again."""
     for partition in partitions:
-        if partition.buffer and not partition.delivering:
+        if partition.startable:
             part = partition.take(1, 0)
             partition.begin()
             return Load(parts=[(partition, part)], troubled=True, probe=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.domain.retry import Backoff
 from signal_pipeline.trigger.offsets import PartitionOffsets
-from signal_pipeline.trigger.pending import Fate, Pending
+from signal_pipeline.trigger.pending import Fate, Pending, must_wait
 
 if TYPE_CHECKING:
     from signal_pipeline.trigger.expiry import Hold
@@ -31,6 +31,8 @@ class Partition:
         delivering: Whether some of its records are in a delivery; never in two at once, which keeps their order.
         idle: Set while they are not.
         failures: Deliveries in a row after which something was left.
+        blocked: Records in front that must go before any other is tried; 0 when what was left does not hold the rest.
+        leaving: Whether it is being taken away: nothing is delivered any more.
         retry_at: Loop time before which nothing is delivered.
         waiting_since: Loop time at which the oldest buffered record came.
         hold: The last time during which it could not go on; None when nothing that waited for it is left.
@@ -45,6 +47,8 @@ class Partition:
         self.idle = asyncio.Event()
         self.idle.set()
         self.failures = 0
+        self.blocked = 0
+        self.leaving = False
         self.retry_at = 0.0
         self.waiting_since = 0.0
         self.hold: Hold | None = None
@@ -59,7 +63,12 @@ class Partition:
 
     def ready(self, now: float) -> bool:
         """Tell whether something can be delivered."""
-        return bool(self.buffer) and not self.delivering and self.retry_at <= now
+        return self.startable and self.retry_at <= now
+
+    @property
+    def startable(self) -> bool:
+        """Whether something waits that may be delivered, now or later."""
+        return bool(self.buffer) and not self.delivering and not self.leaving
 
     def add(self, pending: Pending, now: float) -> None:
         """Append a record that was read."""
@@ -108,13 +117,19 @@ class Partition:
         self.offsets.resolve([one.record.offset for one in entries if one.fate is Fate.DURABLE])
         rest = [one for one in entries if one.fate is not Fate.DURABLE]
         if not rest:
-            self.failures = 0
+            self.failures = self.blocked = 0
             return
         self.buffer.extendleft(reversed(rest))
         self.buffered_bytes += sum(one.size for one in rest)
         self.failures += 1
+        # Going on behind a record that stands for long would deliver without end what can never be committed.
+        self.blocked = len(rest) if any(_stops(one) for one in rest) else 0
         schedule = _CONTENTION if _only_contention(rest) else backoff
         self.retry_at = now + schedule.delay(self.failures, chance=chance, at_least=ask)
+
+
+def _stops(pending: Pending) -> bool:
+    return must_wait(pending) or pending.fate is Fate.DOOMED  # whose dead letter was not acknowledged
 
 
 def _only_contention(entries: Iterable[Pending]) -> bool:
