@@ -192,8 +192,8 @@ class ConsumerThread:
         with self._lock:
             for one in failed:
                 key = (one.topic, one.partition)
-                # Only the newest offset is repeated: an older one would move the group backwards.
-                if one.offset >= self._sent.get(key, one.offset):
+                # Only the newest offset of this assignment is repeated: an older one would move the group backwards.
+                if one.offset >= self._sent.get(key, one.offset + 1):
                     self._commits.setdefault(key, one.offset)
 
     def _on_assign(self, _consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
