@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import Final, cast
+from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from signal_pipeline.broker.config import consumer_config
 from signal_pipeline.commands.kafka_offsets import Range
 from signal_pipeline.errors import DependencyUnavailable
-from signal_pipeline.events.kafka import Headers, KafkaRecord
+from signal_pipeline.events.client_headers import headers_of
+from signal_pipeline.events.kafka import KafkaRecord
 from signal_pipeline.settings import Settings
 
 __all__ = ["read_ranges"]
@@ -82,5 +83,5 @@ def _record(message: Message, topic: str, partition: int, offset: int) -> KafkaR
         timestamp_ms=message.timestamp()[1],
         key=message.key(),
         value=message.value(),
-        headers=tuple(cast("Headers", message.headers() or ())),
+        headers=headers_of(message),
     )

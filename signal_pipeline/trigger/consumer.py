@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from signal_pipeline.events.client_headers import headers_of
 from signal_pipeline.events.kafka import KafkaRecord
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.trigger.partition import TopicPartitionKey
@@ -246,7 +247,7 @@ def _record(message: Any) -> KafkaRecord:
         message.timestamp()[1],
         message.key(),
         message.value(),
-        tuple(message.headers() or ()),
+        headers_of(message),
     )
 
 

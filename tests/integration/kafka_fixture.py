@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from local.layout import ROOT
@@ -23,6 +23,7 @@ from signal_pipeline.settings import Settings
 # at any moment. Several test runs at once take different ones.
 _OFFSETS = range(10_000, 19_000, 100)
 _REQUEST_SECONDS = 20.0
+_STARTING = frozenset({KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS})
 
 
 class KafkaBroker:
@@ -90,13 +91,17 @@ class KafkaBroker:
             consumer.close()
 
     def committed(self, group: str, topic: str, partitions: int) -> dict[int, int]:
-        """Return the committed offset of each partition of a group."""
+        """Return the committed offset of each partition of a group; nothing while a new broker has not read them."""
         consumer = Consumer({"bootstrap.servers": self.settings.kafka_bootstrap_servers, "group.id": group})
         try:
             found = consumer.committed(
                 [TopicPartition(topic, number) for number in range(partitions)], timeout=_REQUEST_SECONDS
             )
             return {one.partition: one.offset for one in found}
+        except KafkaException as exc:
+            if exc.args[0].code() in _STARTING:
+                return {}
+            raise
         finally:
             consumer.close()
 

@@ -1,6 +1,5 @@
 """The consumer thread against a real broker, by either protocol of consumer groups."""
 
-import asyncio
 from collections.abc import Iterable
 
 from signal_pipeline.broker.config import consumer_config
