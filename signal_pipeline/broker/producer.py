@@ -24,7 +24,9 @@ from signal_pipeline.events.kafka import OutgoingRecord
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.settings import Settings
 
-__all__ = ["KafkaProducer", "ProduceError"]
+__all__ = ["TOO_LARGE", "KafkaProducer", "ProduceError"]
+
+TOO_LARGE: Final = "message_too_large"  # the one refusal that no repetition changes
 
 _QUEUE_FULL_PAUSE_SECONDS: Final = 0.01
 _PROBE_SECONDS: Final = 1.0
@@ -193,7 +195,7 @@ class KafkaProducer:
 def _local_refusal(error: KafkaError) -> ProduceError:
     verdict = _verdict(error)
     # Whatever the reason, librdkafka did not take the record.
-    return verdict if verdict.code == "message_too_large" else ProduceError(code="not_accepted", detail=verdict.detail)
+    return verdict if verdict.code == TOO_LARGE else ProduceError(code="not_accepted", detail=verdict.detail)
 
 
 def _verdict(error: KafkaError) -> ProduceError:

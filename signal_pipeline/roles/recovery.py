@@ -14,13 +14,14 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from signal_pipeline.broker.producer import KafkaProducer, ProduceError
+from signal_pipeline.broker.producer import TOO_LARGE, KafkaProducer, ProduceError
 from signal_pipeline.domain.dead_letters import ORIGIN_HEADER, metadata_headers
 from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.domain.replay import ReplaySchedule, next_attempt_at
 from signal_pipeline.errors import DependencyUnavailable
 from signal_pipeline.events.dead_letter import DeadLetter
 from signal_pipeline.events.kafka import OutgoingRecord
+from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import ReplayMetrics
 from signal_pipeline.store.dead_letters import (
     DeadLetterRow,
@@ -42,7 +43,6 @@ __all__ = ["Published", "Recovery", "TickResult"]
 
 # The group whose effect is a row: what it failed on needs no replay once the row is there.
 _ROW_WRITER: Final = "process-signal"
-_TOO_LARGE: Final = "message_too_large"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,7 +160,11 @@ class Recovery:
         )
 
     async def _quarantine(self, letters: Sequence[DeadLetter]) -> None:
-        """Publish letters to quarantine as they came; `DependencyUnavailable` unless all were acknowledged."""
+        """Publish letters to quarantine as they came; `DependencyUnavailable` unless all were acknowledged.
+
+        One that no topic takes, because it fills its own and our metadata comes on top, is in the table alone: no
+        repetition would help, and all behind it would wait for ever.
+        """
         outcomes = await self._producer.produce(
             [
                 OutgoingRecord(
@@ -172,7 +176,10 @@ class Recovery:
                 for letter in letters
             ]
         )
-        refused = next((outcome for outcome in outcomes if outcome is not None), None)
+        for letter, outcome in zip(letters, outcomes, strict=True):
+            if outcome is not None and outcome.code == TOO_LARGE:
+                get_logger().error("quarantine_has_no_copy", dlq_id=str(letter.metadata.id), detail=outcome.detail)
+        refused = next((one for one in outcomes if one is not None and one.code != TOO_LARGE), None)
         if refused is not None:
             raise DependencyUnavailable("the quarantine topic did not acknowledge", code=refused.code)
 
@@ -195,7 +202,7 @@ class Recovery:
                 self._metrics.failed.labels(_class_of(outcome).value).inc()
         verdicts = list(zip(letters, outcomes, strict=True))
         acknowledged = [letter for letter, outcome in verdicts if outcome is None]
-        hopeless = [letter for letter, outcome in verdicts if outcome is not None and outcome.code == _TOO_LARGE]
+        hopeless = [letter for letter, outcome in verdicts if outcome is not None and outcome.code == TOO_LARGE]
         now = datetime.now(UTC)
         for letter in acknowledged:
             self._metrics.recovery_latency.observe(max((now - letter.first_failed_at).total_seconds(), 0))
@@ -205,7 +212,7 @@ class Recovery:
 
 def _class_of(refusal: ProduceError) -> FailureClass:
     """Return why a record could not be published again: its own size, or the broker."""
-    return FailureClass.INVALID if refusal.code == _TOO_LARGE else FailureClass.DEPENDENCY
+    return FailureClass.INVALID if refusal.code == TOO_LARGE else FailureClass.DEPENDENCY
 
 
 def _claims(letter: DeadLetter) -> list[UUID]:

@@ -1,11 +1,17 @@
-"""Writes dead letters: a record counts as given up only once the broker acknowledged its dead letter."""
+"""Writes dead letters: a record counts as given up only once the broker acknowledged its dead letter.
+
+A record can be larger than any dead letter, when its producer compressed it: the broker's limit is for what was sent.
+No repetition would help and no other record may wait for it, so its dead letter has the metadata alone: why it was
+given up, and where it lies.
+"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from signal_pipeline import __version__
-from signal_pipeline.broker.producer import KafkaProducer
+from signal_pipeline.broker.producer import TOO_LARGE, KafkaProducer
 from signal_pipeline.domain.dead_letters import DeadLetterMetadata, Disposition, metadata_headers
 from signal_pipeline.domain.failures import Failure, FailureClass
 from signal_pipeline.events.kafka import OutgoingRecord
@@ -37,6 +43,11 @@ class DeadLetterWriter:
             Whether all were acknowledged.
         """
         outcomes = await self._producer.produce([self._record(one) for one in doomed])
+        large = [index for index, error in enumerate(outcomes) if error is not None and error.code == TOO_LARGE]
+        if large:
+            cut = await self._producer.produce([self._without_content(doomed[index]) for index in large])
+            for index, outcome in zip(large, cut, strict=True):
+                outcomes[index] = outcome
         for pending, error in zip(doomed, outcomes, strict=True):
             if error is None:
                 pending.fate = Fate.DURABLE
@@ -55,6 +66,16 @@ class DeadLetterWriter:
             value=record.value,
             headers=(*record.headers, *metadata_headers(self._metadata(pending))),
         )
+
+    def _without_content(self, pending: Pending) -> OutgoingRecord:
+        record, metadata = pending.record, self._metadata(pending)
+        size = len(record.key or b"") + len(record.value or b"")
+        self._log.error(
+            "dead_letter_without_content", topic=record.topic, partition=record.partition, offset=record.offset
+        )
+        omitted = f"key and value of {size} bytes and the headers are left out, as no dead letter takes so much"
+        said = replace(metadata, message=f"{omitted}; {metadata.message}")
+        return OutgoingRecord(topic=self._topic(pending), key=None, value=None, headers=metadata_headers(said))
 
     def _topic(self, pending: Pending) -> str:
         if pending.disposition is Disposition.EXPIRED and self._trigger.quarantine_topic:

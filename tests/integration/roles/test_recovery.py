@@ -96,3 +96,15 @@ async def test_poison_goes_to_quarantine_at_once(recovery: Recovery, database_ur
     assert rows(database_url) == [("quarantined", 1)]
     (record,) = published(broker, "signal-events-quarantine", event_id)
     assert record.headers == (*dead.headers, *metadata_headers(dead.metadata))
+
+
+async def test_a_letter_that_no_topic_takes_is_in_the_table_alone(
+    recovery: Recovery, database_url: str, broker: str
+) -> None:
+    """Garbage that fills the dead-letter topic's limit cannot take our metadata on top: it stops nobody behind it."""
+    event_id = uuid4()
+    poison = letter(event_id, failure(event_id, 1, FailureClass.INVALID))
+    large = replace(letter(uuid4(), failure(uuid4(), 2, FailureClass.INVALID)), value=bytes(2 * 1024 * 1024 - 100))
+    await recovery.record([large, poison])
+    assert rows(database_url) == [("quarantined", 1), ("quarantined", 1)]
+    assert len(published(broker, "signal-events-quarantine", event_id)) == 1
