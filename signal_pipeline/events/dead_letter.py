@@ -33,7 +33,7 @@ from signal_pipeline.events.kafka import Headers, KafkaRecord, binary_attributes
 from signal_pipeline.events.kafka_wire import RAW_RECORD_TYPE
 from signal_pipeline.topology import DEAD_LETTERS
 
-__all__ = ["DeadLetter", "letter_of", "letter_of_record"]
+__all__ = ["DeadLetter", "letter_of", "letter_of_record", "signal_of_record"]
 
 _WRAPPED_HEADER: Final = "kafkaheader"
 # The one header name of an original record that must survive: replay counts attempts by it.
@@ -112,6 +112,15 @@ def letter_of_record(record: KafkaRecord, *, now: datetime) -> DeadLetter:
         ),
         now,
     )
+
+
+def signal_of_record(record: KafkaRecord, *, now: datetime) -> Signal | None:
+    """Return the signal that an original record is; None when it is none."""
+    try:
+        signal = signal_of(decode_record(record, source=""), accepted_at=now)
+    except InvalidEvent:
+        return None
+    return signal if isinstance(signal, Signal) else None
 
 
 def _letter_of_source_event(event: CloudEvent, now: datetime) -> DeadLetter:

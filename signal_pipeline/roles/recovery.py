@@ -19,8 +19,8 @@ from signal_pipeline.domain.dead_letters import ORIGIN_HEADER, metadata_headers
 from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.domain.replay import ReplaySchedule, next_attempt_at
 from signal_pipeline.errors import DependencyUnavailable
-from signal_pipeline.events.dead_letter import DeadLetter
-from signal_pipeline.events.kafka import OutgoingRecord
+from signal_pipeline.events.dead_letter import DeadLetter, signal_of_record
+from signal_pipeline.events.kafka import KafkaRecord, OutgoingRecord
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import ReplayMetrics
 from signal_pipeline.store.dead_letters import (
@@ -36,13 +36,14 @@ from signal_pipeline.store.dead_letters import (
     take_due,
 )
 from signal_pipeline.store.pool import Pool
-from signal_pipeline.store.signals import signals_exist
+from signal_pipeline.store.signals import SignalVersion, signals_exist
 from signal_pipeline.topology import QUARANTINE
 
 __all__ = ["Published", "Recovery", "TickResult"]
 
 # The group whose effect is a row: what it failed on needs no replay once the row is there.
 _ROW_WRITER: Final = "process-signal"
+_NO_TIME: Final = datetime.min.replace(tzinfo=UTC)  # stands in for the time that an event does not have
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,13 +186,13 @@ class Recovery:
 
     async def _with_effect(self, due: Sequence[DueDeadLetter]) -> set[UUID]:
         """Return the ids of those whose effect exists meanwhile."""
-        rows = {
-            letter.dlq_id: letter.signal_id
+        versions = {
+            letter.dlq_id: version
             for letter in due
-            if letter.consumer_group == _ROW_WRITER and letter.signal_id is not None
+            if letter.consumer_group == _ROW_WRITER and (version := _version(letter)) is not None
         }
-        stored = await signals_exist(self._pool, list(rows.values())) if rows else set()
-        return {dlq_id for dlq_id, signal_id in rows.items() if signal_id in stored}
+        stored = await signals_exist(self._pool, list(versions.values())) if versions else []
+        return {dlq_id for dlq_id, exists in zip(versions, stored, strict=True) if exists}
 
     async def publish(self, letters: Sequence[DueDeadLetter]) -> Published:
         """Publish records again where they came from; what is in neither part of the result may be tried again."""
@@ -222,6 +223,17 @@ def _claims(letter: DeadLetter) -> list[UUID]:
 def _is_counted(letter: DeadLetter, known: Mapping[UUID, KnownFailures]) -> bool:
     """Tell whether this very failure is in the table already."""
     return any(letter.metadata.id in known[claim].ids for claim in _claims(letter) if claim in known)
+
+
+def _version(letter: DueDeadLetter) -> SignalVersion | None:
+    """Return the version of a signal that a dead letter would store; None when it is no signal."""
+    signal = signal_of_record(
+        KafkaRecord(letter.topic, 0, 0, 0, letter.key, letter.value, letter.headers), now=_NO_TIME
+    )
+    if signal is None:
+        return None
+    event_ts = None if signal.event_ts == _NO_TIME else signal.event_ts
+    return SignalVersion(id=signal.id, source=signal.source, event_ts=event_ts)
 
 
 def _again(letter: DueDeadLetter) -> OutgoingRecord:

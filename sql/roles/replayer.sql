@@ -1,6 +1,6 @@
--- replay-dlq: dead letters and replay jobs; shows the last audit; looks up whether a signal exists, and nothing else
--- of it.
+-- replay-dlq: dead letters and replay jobs; shows the last audit; looks up whether a signal exists, from which source
+-- and of which time, and nothing else of it.
 GRANT SELECT, INSERT, UPDATE ON dead_letters, replay_jobs TO pipeline_replayer;
 GRANT SELECT ON dead_letter_summary TO pipeline_replayer;
 GRANT SELECT ON audit_runs TO pipeline_replayer;
-GRANT SELECT (id) ON signals TO pipeline_replayer;
+GRANT SELECT (id, source, event_ts) ON signals TO pipeline_replayer;

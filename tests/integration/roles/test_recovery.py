@@ -1,6 +1,7 @@
 """The closed loop of dead letters against PostgreSQL and a broker."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -85,6 +86,22 @@ async def test_letter_whose_row_exists_is_resolved(recovery: Recovery, database_
     assert (await recovery.tick(10)).resolved == 1
     assert rows(database_url) == [("resolved", 1)]
     assert published(broker, "signal-events", event_id) == []
+
+
+async def test_letter_of_a_newer_version_is_replayed(recovery: Recovery, database_url: str, broker: str) -> None:
+    """A row of an earlier time, or of another source, is not the effect of what was given up."""
+    event_id, now = uuid4(), datetime.now(UTC)
+    dead = letter(event_id, failure(event_id, 1))
+    await recovery.record([replace(dead, headers=(*dead.headers, ("ce_time", now.isoformat().encode())))])
+    stranger = uuid4()
+    await recovery.record([letter(stranger, failure(stranger, 2))])
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        insert = "INSERT INTO signals (id, source, event_ts) VALUES (%s, %s, %s)"
+        connection.execute(insert, [event_id, "test", now - timedelta(seconds=1)])
+        connection.execute(insert, [stranger, "elsewhere", now])
+    result = await recovery.tick(10)
+    assert (result.replayed, result.resolved) == (2, 0)
+    assert len(published(broker, "signal-events", event_id)) == 1
 
 
 async def test_poison_goes_to_quarantine_at_once(recovery: Recovery, database_url: str, broker: str) -> None:

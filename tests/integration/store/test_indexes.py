@@ -94,7 +94,7 @@ FROM anomalies ORDER BY detection_ts;
 SOME_SIGNAL = "00000000-0000-0000-0000-000000100000"
 HOUR = timedelta(hours=1)
 SERVED = [
-    ("signals_exist", {"ids": [SOME_SIGNAL]}, "signals_pkey"),
+    ("signals_exist", {"ids": [SOME_SIGNAL], "sources": ["web"], "times": [None]}, "signals_pkey"),
     ("signals_of_user_by_type", {"user_id": "user_7", "type": "login", "limit": 100}, "signals_user_type_ts_idx"),
     ("signals_of_type", {"type": "login", "limit": 100}, "signals_type_ts_idx"),
     ("signals_of_session", {"session_id": "sess_12345"}, "signals_session_ts_idx"),

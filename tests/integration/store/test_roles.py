@@ -11,7 +11,7 @@ from signal_pipeline.store.anomalies import Detection, store_anomalies
 from signal_pipeline.store.dead_letters import take_due
 from signal_pipeline.store.outbox import confirm_outbox
 from signal_pipeline.store.pool import Pool
-from signal_pipeline.store.signals import signals_exist, store_signals
+from signal_pipeline.store.signals import SignalVersion, signals_exist, store_signals
 from signal_pipeline.store.upsert import Outcome
 
 Login = Callable[[str], str]
@@ -170,7 +170,8 @@ async def test_each_role_can_do_its_work(login: Login, make_signal: Any) -> None
     assert stored.signals.outcomes == (Outcome.UNCHANGED,)
     assert len(stored.inserted) == 1
     assert await confirm_outbox(confirmer, [signal.id]) == 0
-    assert await signals_exist(replayer, [signal.id]) == {signal.id}
+    version = SignalVersion(id=signal.id, source=signal.source, event_ts=signal.event_ts)
+    assert await signals_exist(replayer, [version]) == [True]
     assert await take_due(replayer, 10, signal.event_ts) == []
     for pool in (processor, detector, confirmer, replayer):
         await pool.close()

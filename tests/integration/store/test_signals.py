@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid1, uuid4
 
@@ -13,7 +14,7 @@ from psycopg import AsyncConnection
 
 from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.store.pool import Pool
-from signal_pipeline.store.signals import signals_exist, store_signals
+from signal_pipeline.store.signals import SignalVersion, signals_exist, store_signals
 from signal_pipeline.store.upsert import Outcome
 
 BATCH = 300
@@ -166,11 +167,24 @@ async def test_rows_are_locked_in_the_order_of_their_ids(pool: Pool, make_signal
     assert (await writer).count(Outcome.UPDATED) == len(ids)
 
 
-async def test_existing_ids_are_found(pool: Pool, make_signal: Any) -> None:
-    """Of some ids exactly the stored ones are returned."""
+async def test_existing_versions_are_found(pool: Pool, make_signal: Any) -> None:
+    """A stored version and an older one exist; a newer one, one of another source and an unknown one do not."""
     signal = make_signal()
     await store_signals(pool, [signal])
-    assert await signals_exist(pool, [signal.id, uuid1()]) == {signal.id}
+
+    def version(**parts: Any) -> SignalVersion:
+        return replace(SignalVersion(id=signal.id, source=signal.source, event_ts=signal.event_ts), **parts)
+
+    second = timedelta(seconds=1)
+    asked = {
+        version(): True,
+        version(event_ts=None): True,
+        version(event_ts=signal.event_ts - second): True,
+        version(event_ts=signal.event_ts + second): False,
+        version(source="another"): False,
+        version(id=uuid1()): False,
+    }
+    assert await signals_exist(pool, list(asked)) == list(asked.values())
 
 
 @dataclass(frozen=True)
