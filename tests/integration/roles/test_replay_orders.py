@@ -89,6 +89,20 @@ async def test_changed_dead_letters_refuse_the_plan(site: Site, rejected: list[U
     assert len(rejected) == 5
 
 
+async def test_job_replays_nothing_that_its_plan_did_not_count(
+    site: Site, rejected: list[UUID], recovery: Recovery, broker: str
+) -> None:
+    """What had failed before the order but was still unread takes no place of what the person saw."""
+    answer = await site.order((await site.plan(filter={"class": "rejected"}))["plan"])
+    latecomers = [uuid4() for _ in range(20)]
+    await recovery.record(
+        [letter(each, failure(each, each.int % 2**62, FailureClass.REJECTED)) for each in latecomers]
+    )
+    assert await site.step() == 5
+    assert (on_topic(broker, rejected), on_topic(broker, latecomers)) == (5, 0)
+    assert (await site.job(answer.json["job"]))["status"] == "completed"
+
+
 async def test_job_is_paused_resumed_and_cancelled(site: Site, rejected: list[UUID], broker: str) -> None:
     """A paused job does nothing, a resumed one goes on, a cancelled one is over; meanwhile no second one starts."""
     job_id = (await site.order((await site.plan(filter={}))["plan"])).json["job"]
