@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from signal_pipeline.domain.dead_letters import ORIGIN_HEADER, dead_letter_id
+from signal_pipeline.domain.dead_letters import ORIGIN_HEADER, DeadLetterMetadata, dead_letter_id, original_headers
 from signal_pipeline.domain.failures import Failure
 from signal_pipeline.domain.signals import signal_of
 from signal_pipeline.errors import InvalidEvent
-from signal_pipeline.events.dead_letter import letter_of_record
-from signal_pipeline.events.dead_letter_metadata import uuid_or_none
+from signal_pipeline.events.dead_letter import DeadLetter, letter_of_record
+from signal_pipeline.events.dead_letter_metadata import read_metadata, uuid_or_none
 from signal_pipeline.events.kafka import KafkaRecord, decode_record
 
 __all__ = ["Claim", "claim_of", "failure_id", "letter_keys", "may_be_purged", "name_of", "origin_id"]
@@ -68,13 +68,29 @@ def letter_keys(letters: Sequence[KafkaRecord]) -> list[UUID]:
     A dead letter of detect-anomaly does not account for a signal: it says nothing about storing it.
     """
     now = datetime.now(UTC)
-    keys = []
+    keys = list[UUID]()
     for record in letters:
         letter = letter_of_record(record, now=now)
-        keys.append(letter.metadata.id)
-        if letter.signal_id is not None and letter.metadata.group != _DETECTOR:
+        layers = _layers(letter, now)
+        keys += [metadata.id for metadata in layers]
+        if letter.signal_id is not None and layers[-1].group != _DETECTOR:
             keys.append(letter.signal_id)
     return keys
+
+
+def _layers(letter: DeadLetter, now: datetime) -> list[DeadLetterMetadata]:
+    """Return what a dead letter says of itself, and what the dead letter said that it is made of, and so on.
+
+    A dead letter that replay-dlq could not record was given up in its turn, with metadata behind those that it had.
+    """
+    layers, headers = [letter.metadata], letter.headers
+    while len(inner := original_headers(headers)) < len(headers):
+        ours = headers[len(inner) :]
+        said = read_metadata({name: (value or b"").decode(errors="replace") for name, value in ours}, now=now)
+        if said is not None:
+            layers.append(said)
+        headers = inner
+    return layers
 
 
 def may_be_purged(record: KafkaRecord, purged_before: datetime | None) -> bool:

@@ -53,8 +53,8 @@ def record(headers: Headers = CLICK, value: bytes | None = None, *, offset: int 
     return KafkaRecord("signal-events", 2, offset, NOON_MS, b"user_1", value, headers)
 
 
-def letter(group: str) -> KafkaRecord:
-    """Return the dead letter that a group made of the click."""
+def letter(group: str, *, headers: Headers = CLICK) -> KafkaRecord:
+    """Return the dead letter that a group made of the click, or of a record with other headers."""
     metadata = DeadLetterMetadata(
         topic="signal-events",
         partition=2,
@@ -71,7 +71,16 @@ def letter(group: str) -> KafkaRecord:
         build="1",
         disposition=Disposition.EXHAUSTED,
     )
-    return KafkaRecord("signal-events-dlq", 0, 0, NOON_MS, b"user_1", None, (*CLICK, *metadata_headers(metadata)))
+    return KafkaRecord("signal-events-dlq", 0, 0, NOON_MS, b"user_1", None, (*headers, *metadata_headers(metadata)))
+
+
+def test_a_dead_letter_that_could_not_be_recorded_accounts_for_its_record() -> None:
+    """Given up by replay-dlq too, it is in quarantine with two layers of metadata: the inner one names the record."""
+    poison = letter("process-signal", headers=())
+    outer = letter("replay-dlq", headers=poison.headers)
+    assert failure_id(record(())) in letter_keys([outer])
+    outer = letter("replay-dlq", headers=letter("detect-anomaly").headers)
+    assert SIGNAL not in letter_keys([outer])  # as little as when it is recorded
 
 
 def test_a_cloudevent_is_looked_for_by_its_row() -> None:
