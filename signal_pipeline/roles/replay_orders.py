@@ -37,6 +37,7 @@ from signal_pipeline.store.errors import StoreError
 from signal_pipeline.store.pool import Pool
 from signal_pipeline.store.replay_jobs import (
     JobOrder,
+    KnownJob,
     RunningJob,
     create_job,
     find_job,
@@ -189,12 +190,11 @@ class ReplayOrders:
             if not is_current:
                 raise Conflict("the dead letters have changed since the plan; make a new one", code="plan_changed")
             known = await self._create(order)
-        job_id, plan = known
-        if plan != order.plan:
-            raise Conflict("the Idempotency-Key belongs to another plan", code="idempotency_key_used")
-        return job_id
+        if (known.plan, known.rate) != (order.plan, order.rate):
+            raise Conflict("the Idempotency-Key belongs to another order", code="idempotency_key_used")
+        return known.job_id
 
-    async def _create(self, order: JobOrder) -> tuple[UUID, str]:
+    async def _create(self, order: JobOrder) -> KnownJob:
         try:
             return await create_job(self._pool, order)
         except StoreError as exc:

@@ -23,6 +23,7 @@ from signal_pipeline.store.queries import query
 
 __all__ = [
     "JobOrder",
+    "KnownJob",
     "RunningJob",
     "create_job",
     "find_job",
@@ -67,8 +68,23 @@ async def plan_replay(
         return await cursor.fetchall()
 
 
-async def create_job(pool: Pool, order: JobOrder) -> tuple[UUID, str]:
-    """Start a job and return its id and plan: those of an earlier order with the same idempotency key.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownJob:
+    """The job of an order, and what decides whether another order with its key is the same one.
+
+    Attributes:
+        job_id: Its id.
+        plan: The plan that it executes.
+        rate: Most dead letters a second; None takes what replay may.
+    """
+
+    job_id: UUID
+    plan: str
+    rate: int | None
+
+
+async def create_job(pool: Pool, order: JobOrder) -> KnownJob:
+    """Start a job and return it, or that of an earlier order with the same idempotency key.
 
     Raises:
         StoreError: with code 23505 when another job is active.
@@ -87,15 +103,15 @@ async def create_job(pool: Pool, order: JobOrder) -> tuple[UUID, str]:
         row = await cursor.fetchone()
     if row is None:
         raise LookupError("an insert that returns its row returned none")
-    return row[0], row[1]
+    return KnownJob(job_id=row[0], plan=row[1], rate=row[2])
 
 
-async def find_job_by_key(pool: Pool, key: str) -> tuple[UUID, str] | None:
-    """Return id and plan of the job that an idempotency key gave before; None when it gave none."""
+async def find_job_by_key(pool: Pool, key: str) -> KnownJob | None:
+    """Return the job that an idempotency key gave before; None when it gave none."""
     async with pool.connection() as connection:
         cursor = await connection.execute(query("find_replay_job_by_key"), {"key": key})
         row = await cursor.fetchone()
-    return None if row is None else (row[0], row[1])
+    return None if row is None else KnownJob(job_id=row[0], plan=row[1], rate=row[2])
 
 
 async def find_job(pool: Pool, job_id: UUID) -> dict[str, Any] | None:

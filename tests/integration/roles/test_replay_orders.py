@@ -61,6 +61,8 @@ async def test_same_key_is_the_same_job(site: Site, rejected: list[UUID], broker
     assert on_topic(broker, rejected) == 5
     other = (await site.plan(filter={"class": "invalid"}))["plan"]
     assert (await site.order(other, key="order-1")).status == 409
+    slower = await site.order(plan, key="order-1", rate=1)
+    assert (slower.status, slower.json["code"]) == (409, "idempotency_key_used")
 
 
 async def test_same_key_at_once_is_one_job(site: Site, rejected: list[UUID], broker: str) -> None:
@@ -95,9 +97,7 @@ async def test_job_replays_nothing_that_its_plan_did_not_count(
     """What had failed before the order but was still unread takes no place of what the person saw."""
     answer = await site.order((await site.plan(filter={"class": "rejected"}))["plan"])
     latecomers = [uuid4() for _ in range(20)]
-    await recovery.record(
-        [letter(each, failure(each, each.int % 2**62, FailureClass.REJECTED)) for each in latecomers]
-    )
+    await recovery.record([letter(each, failure(each, each.int % 2**62, FailureClass.REJECTED)) for each in latecomers])
     assert await site.step() == 5
     assert (on_topic(broker, rejected), on_topic(broker, latecomers)) == (5, 0)
     assert (await site.job(answer.json["job"]))["status"] == "completed"
