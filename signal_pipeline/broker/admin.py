@@ -32,7 +32,9 @@ __all__ = ["HEARTBEAT_TOPIC", "TopicChanges", "apply_topics", "wait_for_broker"]
 HEARTBEAT_TOPIC: Final = Topic(name="__debezium-heartbeat.signal-pipeline", partitions=1, max_message_bytes=1024 * 1024)
 _REQUEST_SECONDS: Final = 30.0
 _PROBE_SECONDS: Final = 2.0
-_RETENTION_MS: Final = 60 * 60 * 1000
+# What is not read yet must outlast whatever keeps it from being read: a database that is down over a long weekend, a
+# quarantine that nobody looks at before Monday. Against a forgotten run the bytes help.
+_RETENTION_MS: Final = 7 * 24 * 60 * 60 * 1000
 _RETENTION_BYTES: Final = 1024**3
 _SMALLEST_SEGMENT: Final = 16 * 1024**2
 
@@ -95,7 +97,7 @@ def apply_topics(settings: Settings, *, timeout_seconds: float = _REQUEST_SECOND
 
 
 def topic_settings(topic: Topic) -> dict[str, str]:
-    """Return the broker's settings of a topic: an hour and a gigabyte, over all partitions, in segments that allow it.
+    """Return the broker's settings of a topic: a week and a gigabyte, over all partitions, in segments that allow it.
 
     Retention counts per partition and whole segments only, so a topic's share is divided and cut into four.
     """

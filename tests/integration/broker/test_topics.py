@@ -42,6 +42,14 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def test_what_waits_for_a_person_or_a_repair_waits_a_week() -> None:
+    """No topic forgets by time what an outage kept unread, nor what only quarantine holds; its bytes are bounded."""
+    for topic in TOPICS:
+        settings = topic_settings(topic)
+        assert int(settings["retention.ms"]) >= 7 * 24 * 60 * 60 * 1000
+        assert int(settings["retention.bytes"]) * topic.partitions <= 1024**3
+
+
 def test_a_dead_letter_always_fits() -> None:
     """The dead-letter topics take the largest signal and 512 KiB of metadata beside."""
     limits = {topic.name: topic.max_message_bytes for topic in TOPICS}
