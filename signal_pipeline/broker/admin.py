@@ -105,6 +105,8 @@ def topic_settings(topic: Topic) -> dict[str, str]:
     return {
         "cleanup.policy": "delete",
         "max.message.bytes": str(topic.max_message_bytes),
+        # An event's age, and whether a purge may have reached its row, must not hang on a producer's clock.
+        "message.timestamp.type": "LogAppendTime",
         "retention.ms": str(_RETENTION_MS),
         "retention.bytes": str(share),
         "segment.bytes": str(max(share // 4, _SMALLEST_SEGMENT)),

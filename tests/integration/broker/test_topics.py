@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from signal_pipeline.broker.admin import HEARTBEAT_TOPIC, apply_topics, topic_settings
@@ -40,6 +41,18 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the broker did not apply a change in time"
         time.sleep(0.05)
+
+
+def test_the_timestamp_of_a_record_is_the_brokers(kafka: KafkaBroker) -> None:
+    """Whatever time a producer gives, an event's age counts from its arrival."""
+    apply_topics(kafka.settings)
+    producer = Producer({"bootstrap.servers": kafka.settings.kafka_bootstrap_servers})
+    before = time.time()
+    for stated in (1, 2**42):
+        producer.produce("signal-events", b"{}", partition=5, timestamp=stated)  # the last one
+    assert producer.flush(20) == 0
+    times = [record.timestamp_ms / 1000 for record in kafka.records("signal-events")[-2:]]
+    assert all(before - 1 <= each <= time.time() + 1 for each in times)
 
 
 def test_what_waits_for_a_person_or_a_repair_waits_a_week() -> None:
