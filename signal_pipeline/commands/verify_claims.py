@@ -93,16 +93,20 @@ def _layers(letter: DeadLetter, now: datetime) -> list[DeadLetterMetadata]:
     return layers
 
 
-def may_be_purged(record: KafkaRecord, purged_before: datetime | None) -> bool:
+def may_be_purged(record: KafkaRecord, purged_before: datetime | None, *, stored_since: datetime | None = None) -> bool:
     """Tell whether the row of a record may have been purged.
 
     Args:
         record: A record that is not found.
         purged_before: Rows that arrived before this may be gone; None when nothing was purged.
+        stored_since: When its event came first, if the record is a replay of one that was stored already.
     """
     if purged_before is None:
         return False
-    return record.timestamp_ms < (purged_before + _DUPLICATES_WITHIN).timestamp() * 1000
+    came = record.timestamp_ms / 1000
+    if stored_since is not None:
+        came = min(came, stored_since.timestamp())
+    return came < (purged_before + _DUPLICATES_WITHIN).timestamp()
 
 
 def name_of(claim: Claim) -> str:

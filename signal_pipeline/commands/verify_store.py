@@ -126,11 +126,11 @@ class AuditStore:
         if not others:
             return Accounted(places=places, missing=[])
         found = self._places(others)
-        lost = [claim for claim, place in zip(others, found, strict=True) if place is None]
+        lost = [(claim, since) for claim, (place, since) in zip(others, found, strict=True) if place is None]
         # Asked after the rows were looked up: whatever a purge took before that lies under this mark.
         mark = self._purged_before()
-        missing = [claim for claim in lost if not may_be_purged(claim.record, mark)]
-        places.update(place for place in found if place is not None)
+        missing = [claim for claim, since in lost if not may_be_purged(claim.record, mark, stored_since=since)]
+        places.update(place for place, _ in found if place is not None)
         places["purged"] += len(lost) - len(missing)
         return Accounted(places=places, missing=missing)
 
@@ -166,15 +166,17 @@ class AuditStore:
         columns = {"ids": [claim.signal_id for claim in signals], "sources": [claim.source for claim in signals]}
         return [row[0] for row in self._connection.execute(query("audit_not_stored"), columns, binary=True)]
 
-    def _places(self, claims: Sequence[Claim]) -> list[str | None]:
+    def _places(self, claims: Sequence[Claim]) -> list[tuple[str | None, datetime | None]]:
+        """Return where each record is accounted for, and since when it may have been stored if not when it came."""
         records = [claim.record for claim in claims]
         columns = {
             "failure_ids": [failure_id(record) for record in records],
             "origin_ids": [origin_id(record) for record in records],
             "signal_ids": [claim.signal_id for claim in claims],
         }
-        places: dict[int, str | None] = dict(self._connection.execute(query("audit_places"), columns).fetchall())
-        return [places.get(position) for position in range(1, len(claims) + 1)]
+        rows = self._connection.execute(query("audit_places"), columns).fetchall()
+        places = {position: (place, since) for position, place, since in rows}
+        return [places[position] for position in range(1, len(claims) + 1)]
 
     def _purged_before(self) -> datetime | None:
         row = self._connection.execute(query("audit_purged_before")).fetchone()
