@@ -161,7 +161,7 @@ class Dispatcher:
         events = self._trigger.batch_events if self._batch else 1
         partitions = self.partitions.values()
         if self._breaker.is_open:
-            return next_probe(partitions) if not self._tasks and now >= self._probe_at else None
+            return next_probe(partitions, now=now) if not self._tasks and now >= self._probe_at else None
         if not self._troubled and (load := next_troubled_load(partitions, self._trigger, now=now, events=events)):
             return load
         if self._healthy < self._trigger.in_flight:

@@ -89,12 +89,14 @@ class KafkaTriggerSource:
         )
 
     def _control_flow(self, dispatcher: Dispatcher, consumer: ConsumerThread) -> None:
-        partitions = dispatcher.partitions.values()
-        consumer.allow(room=has_room(partitions, self._trigger), held=held_partitions(partitions, self._trigger))
+        partitions, now = dispatcher.partitions.values(), asyncio.get_running_loop().time()
+        room = has_room(partitions, self._trigger, now=now)
+        consumer.allow(room=room, held=held_partitions(partitions, self._trigger, now=now))
 
     async def _commit(self, dispatcher: Dispatcher, consumer: ConsumerThread) -> None:
         while True:
             consumer.commit(dispatcher.commits())
+            self._control_flow(dispatcher, consumer)  # a partition becomes slow by nothing but time
             await asyncio.sleep(_COMMIT_SECONDS)
 
     def _lag_task(self, dispatcher: Dispatcher, consumer: ConsumerThread) -> "asyncio.Task[None]":

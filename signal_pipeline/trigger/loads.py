@@ -64,7 +64,7 @@ def next_healthy_load(
         if parts and partition.buffer[0].size > size:
             continue
         part = partition.take(events, size)
-        partition.begin()
+        partition.begin(now)
         parts.append((partition, part))
         events -= len(part)
         size -= sum(one.size for one in part)
@@ -80,17 +80,17 @@ def next_troubled_load(
     for partition in partitions:
         if partition.failures and partition.ready(now):
             part = partition.take(min(partition.blocked or events, events), trigger.batch_bytes)
-            partition.begin()
+            partition.begin(now)
             return Load(parts=[(partition, part)], troubled=True)
     return None
 
 
-def next_probe(partitions: Iterable[Partition]) -> Load | None:
+def next_probe(partitions: Iterable[Partition], *, now: float) -> Load | None:
     """Take a single record, to ask whether the function works again."""
     for partition in partitions:
         if partition.startable:
             part = partition.take(1, 0)
-            partition.begin()
+            partition.begin(now)
             return Load(parts=[(partition, part)], troubled=True, probe=True)
     return None
 

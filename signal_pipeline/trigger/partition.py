@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Partition", "TopicPartitionKey"]
 
 TopicPartitionKey = tuple[str, int]
+_SLOW_SECONDS: Final = 1.0  # a batch of 1,000 events takes about 0.1 s
 # Locks and serialization conflicts last milliseconds.
 _CONTENTION: Final = Backoff(base_seconds=0.05, cap_seconds=1.0)
 
@@ -30,6 +31,7 @@ class Partition:
         buffered_bytes: Their size.
         delivering: Whether some of its records are in a delivery; never in two at once, which keeps their order.
         idle: Set while they are not.
+        began_at: Loop time at which the last delivery began.
         failures: Deliveries in a row after which something was left.
         blocked: Records in front that must go before any other is tried; 0 when what was left does not hold the rest.
         leaving: Whether it is being taken away: nothing is delivered any more.
@@ -46,6 +48,7 @@ class Partition:
         self.delivering = False
         self.idle = asyncio.Event()
         self.idle.set()
+        self.began_at = 0.0
         self.failures = 0
         self.blocked = 0
         self.leaving = False
@@ -96,10 +99,15 @@ class Partition:
             self._delivered_from_ms = taken[0].record.timestamp_ms
         return taken
 
-    def begin(self) -> None:
+    def begin(self, now: float) -> None:
         """Note that a delivery holds records of this partition."""
         self.delivering = True
+        self.began_at = now
         self.idle.clear()
+
+    def stands(self, now: float) -> bool:
+        """Tell whether it is troubled or slow: what it has buffered may stay for long."""
+        return self.failures > 0 or (self.delivering and now - self.began_at > _SLOW_SECONDS)
 
     def settle(self, entries: Sequence[Pending], *, now: float, chance: float, backoff: Backoff, ask: float) -> None:
         """Take the entries of a delivery back: resolve what is durable, keep the rest in front and back off.

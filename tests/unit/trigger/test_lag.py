@@ -85,7 +85,7 @@ async def test_a_record_in_delivery_still_ages() -> None:
     partition = partition_with(40, 10)
     oldest = partition.oldest_ms
     taken = partition.take(1, 1000)
-    partition.begin()
+    partition.begin(0.0)
     assert partition.oldest_ms == oldest
     down = Failure(failure_class=FailureClass.DEPENDENCY, code="down", detail="down")
     judge(taken[0], down, now=datetime.now(UTC), max_attempts=5)
@@ -98,7 +98,7 @@ async def test_the_next_record_is_the_oldest_once_one_is_durable() -> None:
     """What is durable does not age; the record behind it does."""
     partition = partition_with(40, 10)
     taken = partition.take(1, 1000)
-    partition.begin()
+    partition.begin(0.0)
     taken[0].fate = Fate.DURABLE
     partition.settle(taken, now=0, chance=0, backoff=Backoff(base_seconds=1, cap_seconds=1), ask=0)
     assert partition.oldest_ms is not None
