@@ -38,7 +38,8 @@ __all__ = ["DeadLetter", "letter_of", "letter_of_record", "signal_of_record"]
 _WRAPPED_HEADER: Final = "kafkaheader"
 # The one header name of an original record that must survive: replay counts attempts by it.
 _RESTORED: Final = {f"{_WRAPPED_HEADER}cedlqorigin": ORIGIN_HEADER}
-_TRANSPORT: Final = ("dlq", "knativeerror", "knativekafka", "knativearrivaltime", "knefailureclass")
+_KNATIVE_COPIES: Final = ("knefailureclass", "kneerrorid", "knecorrelationid")  # of the function's answer
+_TRANSPORT: Final = ("dlq", "knativeerror", "knativekafka", "knativearrivaltime", *_KNATIVE_COPIES)
 
 
 class _RawRecord(TypedDict):

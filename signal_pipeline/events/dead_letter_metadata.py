@@ -31,8 +31,11 @@ _ANSWERS: Final = {
     "404": FailureClass.ENDPOINT,
     "405": FailureClass.ENDPOINT,
     "410": FailureClass.ENDPOINT,
+    "408": FailureClass.DEPENDENCY,
     "429": FailureClass.OVERLOAD,
+    "502": FailureClass.DEPENDENCY,
     "503": FailureClass.DEPENDENCY,
+    "504": FailureClass.DEPENDENCY,
 }
 
 

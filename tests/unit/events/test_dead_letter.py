@@ -126,6 +126,10 @@ def test_source_event_that_wraps_a_plain_record() -> None:
     ("code", "expected"),
     [
         ("503", FailureClass.DEPENDENCY),
+        ("502", FailureClass.DEPENDENCY),
+        ("504", FailureClass.DEPENDENCY),
+        ("408", FailureClass.DEPENDENCY),
+        ("429", FailureClass.OVERLOAD),
         ("422", FailureClass.INVALID),
         ("404", FailureClass.ENDPOINT),
         ("500", FailureClass.UNEXPECTED),
