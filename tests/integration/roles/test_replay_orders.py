@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.roles.recovery import Recovery
@@ -79,6 +80,19 @@ async def test_sql_in_a_filter_is_a_value(site: Site, rejected: list[UUID]) -> N
     """A filter's text is compared, never executed."""
     assert (await site.plan(filter={"code": "500' OR '1'='1"}))["count"] == 0
     assert (await site.plan(filter={"code": "500"}))["count"] == len(rejected)
+
+
+async def test_who_ordered_what_and_why_is_on_record(site: Site, rejected: list[UUID]) -> None:
+    """The log names person, filter and reason of an order, and person and job of each switch."""
+    with capture_logs() as lines:
+        job = (await site.order((await site.plan(filter={"class": "rejected"}))["plan"])).json["job"]
+        await site.ask("POST", f"/jobs/{job}/cancel")
+    said = {line["event"]: line for line in lines}
+    ordered, switched = said["replay_ordered"], said["replay_job_switched"]
+    assert (ordered["who"], ordered["job"], ordered["reason"]) == ("tester", job, "the cause is repaired")
+    assert ordered["filter"] == {"class": "rejected", "limit": 1000}
+    assert (switched["who"], switched["job"], switched["status"]) == ("tester", job, "cancelled")
+    assert len(rejected) == 5
 
 
 async def test_changed_dead_letters_refuse_the_plan(site: Site, rejected: list[UUID], recovery: Recovery) -> None:
