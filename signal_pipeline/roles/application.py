@@ -41,7 +41,7 @@ def build_application(name: str, settings: Settings) -> FunctionApp:
         KeyError: there is no such role.
         ConfigurationError: TLS_CERT_FILE holds no certificate.
     """
-    registry = function_registry(name)
+    registry = function_registry(name, commit=settings.build)
     if settings.tls_cert_file:
         CertificateMetrics(registry).expiry.set(certificate_expiry(settings.tls_cert_file).timestamp())
     page = MetricsPage(
