@@ -34,6 +34,8 @@ class ProcessSignal(DatabaseFunction):
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         super().__init__(settings, registry)
         self._metrics = ProcessMetrics(registry)
+        for outcome in Outcome:
+            self._metrics.outcomes.labels(outcome.value)  # what never happened shows as 0
         self._retention = Retention(self.pool, settings, registry)
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -46,7 +48,7 @@ class ProcessSignal(DatabaseFunction):
         decided = [signal_of(event, accepted_at=now) for event in events]
         signals = [signal for signal in decided if isinstance(signal, Signal)]
         stored = await self._store(signals)
-        self._observe(signals, stored, now)
+        self._observe(signals, stored)
         failures = iter([stored.failures.get(index) for index in range(len(signals))])
         return [verdict if isinstance(verdict, Failure) else next(failures) for verdict in decided]
 
@@ -60,10 +62,10 @@ class ProcessSignal(DatabaseFunction):
         self._metrics.latency.observe(time.perf_counter() - started)
         return stored
 
-    def _observe(self, signals: Sequence[Signal], stored: StoredSignals, now: datetime) -> None:
+    def _observe(self, signals: Sequence[Signal], stored: StoredSignals) -> None:
         self._metrics.consumed.inc(len(signals) - len(stored.failures))
         for outcome in Outcome:
             self._metrics.outcomes.labels(outcome.value).inc(stored.count(outcome))
-        if signals:
-            oldest = min(signal.event_ts for signal in signals)
-            self._metrics.age.observe(max((now - oldest).total_seconds(), 0))
+        durable = [signal.event_ts for index, signal in enumerate(signals) if index not in stored.failures]
+        if durable:  # looked at when the rows are there: the wait for the database is part of it
+            self._metrics.age.observe(max((datetime.now(UTC) - min(durable)).total_seconds(), 0))

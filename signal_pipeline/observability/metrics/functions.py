@@ -100,13 +100,13 @@ class ProcessMetrics:
         )
         self.age = Histogram(
             "signal_age_seconds",
-            "Time from a batch's oldest signal to its row.",
+            "Time from the oldest signal that a batch stored to its row.",
             buckets=AGE_SECONDS,
             registry=registry,
         )
         self.outcomes = Counter(
             "signals_stored_total",
-            "Signals by what storing them did: inserted, updated, unchanged, stale or conflict.",
+            "Signals by what storing them did, such as inserted, updated, unchanged or stale.",
             ["outcome"],
             registry=registry,
         )
