@@ -12,7 +12,7 @@ from signal_pipeline.serving.observer import Observer
 from signal_pipeline.store.audit_runs import AuditRun, last_audit_run
 from signal_pipeline.store.dead_letter_views import DeadLetterCount, dead_letter_counts, replay_job_counts
 from signal_pipeline.store.pool import Pool
-from signal_pipeline.topology import DEAD_LETTERS
+from signal_pipeline.topology import DEAD_LETTERS, QUARANTINE
 
 __all__ = ["RecoveryWatch"]
 
@@ -52,10 +52,13 @@ class RecoveryWatch:
             PipelineError: Kafka or PostgreSQL does not tell.
         """
         unread = await asyncio.to_thread(self._unread.total, DEAD_LETTERS)
+        # Nobody commits offsets of quarantine, so all that it holds is unread.
+        quarantined = await asyncio.to_thread(self._unread.total, QUARANTINE)
         counts = await dead_letter_counts(self._pool)
         size = unread + sum(count.letters for count in counts if count.status == _WAITS)
         jobs, audit = await replay_job_counts(self._pool), await last_audit_run(self._pool)
         self._metrics.queue_size.set(size)
+        self._metrics.quarantine.set(quarantined)
         _show_letters(self._metrics, counts)
         for state in _JOB_STATES:
             self._metrics.jobs.labels(state).set(jobs.get(state, 0))

@@ -41,6 +41,7 @@ class RecoveryMetrics:
         self.queue_size = Gauge(
             "dlq_queue_size", "Unread dead letters plus recorded ones without an outcome.", registry=registry
         )
+        self.quarantine = Gauge("dlq_quarantine_records", "Records that the quarantine topic holds.", registry=registry)
         self.letters = Gauge(
             "dead_letters",
             "Recorded dead letters by status and class of the last failure.",
@@ -60,6 +61,7 @@ class RecoveryMetrics:
     def forget(self) -> None:
         """Show that the dead letters cannot be seen; the last audit stays what it was."""
         self.queue_size.set(math.nan)
+        self.quarantine.set(math.nan)
         for gauge in (self.letters, self.oldest, self.jobs):
             gauge.clear()
 
