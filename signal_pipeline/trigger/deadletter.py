@@ -16,7 +16,7 @@ from signal_pipeline.domain.dead_letters import DeadLetterMetadata, Disposition,
 from signal_pipeline.domain.failures import Failure, FailureClass
 from signal_pipeline.events.kafka import OutgoingRecord
 from signal_pipeline.observability.logs import get_logger
-from signal_pipeline.observability.metrics import TriggerMetrics
+from signal_pipeline.observability.metrics import DeliveryMetrics
 from signal_pipeline.trigger.manifest import KafkaTrigger
 from signal_pipeline.trigger.pending import Fate, Pending
 
@@ -30,7 +30,7 @@ _EXPIRED: Final = Failure(
 class DeadLetterWriter:
     """The way out of a trigger for records that are given up."""
 
-    def __init__(self, trigger: KafkaTrigger, producer: KafkaProducer, metrics: TriggerMetrics) -> None:
+    def __init__(self, trigger: KafkaTrigger, producer: KafkaProducer, metrics: DeliveryMetrics) -> None:
         self._trigger = trigger
         self._producer = producer
         self._metrics = metrics

@@ -16,7 +16,7 @@ from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.domain.retry import retry_after_seconds
 from signal_pipeline.events.kafka import KafkaRecord
 from signal_pipeline.events.kafka_wire import HttpMessage, batch_message, single_message
-from signal_pipeline.observability.metrics import TriggerMetrics
+from signal_pipeline.observability.metrics import DeliveryMetrics
 from signal_pipeline.trigger.manifest import KafkaTrigger
 from signal_pipeline.trigger.verdicts import Answer, failed_whole, read_answer
 
@@ -31,7 +31,7 @@ _KEEPALIVE_SECONDS: Final = 2.0
 class FunctionClient:
     """The function as its trigger sees it. Use as an async context manager."""
 
-    def __init__(self, trigger: KafkaTrigger, metrics: TriggerMetrics) -> None:
+    def __init__(self, trigger: KafkaTrigger, metrics: DeliveryMetrics) -> None:
         self._trigger = trigger
         self._metrics = metrics
         self._session: aiohttp.ClientSession | None = None

@@ -29,7 +29,7 @@ from typing import Final, Protocol
 from signal_pipeline.domain.dead_letters import Disposition
 from signal_pipeline.domain.failures import Failure, TriggerAction
 from signal_pipeline.events.kafka import KafkaRecord
-from signal_pipeline.observability.metrics import TriggerMetrics
+from signal_pipeline.observability.metrics import DeliveryMetrics
 from signal_pipeline.trigger.breaker import Breaker
 from signal_pipeline.trigger.expiry import hold_after, too_old
 from signal_pipeline.trigger.loads import Load, next_healthy_load, next_probe, next_troubled_load
@@ -71,7 +71,7 @@ class Dispatcher:
     """
 
     def __init__(
-        self, trigger: KafkaTrigger, subscriber: Subscriber, dead_letters: DeadLetters, metrics: TriggerMetrics
+        self, trigger: KafkaTrigger, subscriber: Subscriber, dead_letters: DeadLetters, metrics: DeliveryMetrics
     ) -> None:
         self._trigger = trigger
         self._subscriber = subscriber

@@ -9,7 +9,7 @@ from signal_pipeline.broker.config import consumer_config
 from signal_pipeline.broker.lag import GroupLag
 from signal_pipeline.broker.producer import KafkaProducer
 from signal_pipeline.observability.logs import get_logger
-from signal_pipeline.observability.metrics import TriggerMetrics
+from signal_pipeline.observability.metrics import DeliveryMetrics
 from signal_pipeline.settings import Settings
 from signal_pipeline.trigger.consumer import ConsumerThread
 from signal_pipeline.trigger.deadletter import DeadLetterWriter
@@ -37,7 +37,7 @@ class KafkaTriggerSource:
         metrics: Counters and gauges.
     """
 
-    def __init__(self, trigger: KafkaTrigger, settings: Settings, metrics: TriggerMetrics) -> None:
+    def __init__(self, trigger: KafkaTrigger, settings: Settings, metrics: DeliveryMetrics) -> None:
         self._trigger = trigger
         self._settings = settings
         self._producer: KafkaProducer | None = None

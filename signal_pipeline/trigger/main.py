@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from signal_pipeline.errors import ConfigurationError
 from signal_pipeline.observability.logs import get_logger
-from signal_pipeline.observability.metrics import TriggerMetrics, trigger_registry
+from signal_pipeline.observability.metrics import DeliveryMetrics, TriggerMetrics, trigger_registry
 from signal_pipeline.settings import Settings
 from signal_pipeline.trigger.kafka_source import KafkaTriggerSource
 from signal_pipeline.trigger.manifest import KafkaTrigger, RateTrigger, ScheduleTrigger, Trigger, load_triggers
@@ -65,9 +66,10 @@ async def run_triggers(triggers: Sequence[Trigger], settings: Settings, *, port:
         port: Where the page listens.
         stop: Set to end.
     """
-    registry = trigger_registry()
+    registry = trigger_registry(commit=settings.build)
     metrics = TriggerMetrics(registry)
-    sources = [_source(one, settings, metrics) for one in triggers]
+    deliveries = cache(lambda: DeliveryMetrics(registry))
+    sources = [_source(one, settings, metrics, deliveries) for one in triggers]
     page = _page(registry, sources, settings, port)
     try:
         await page.start()
@@ -78,10 +80,12 @@ async def run_triggers(triggers: Sequence[Trigger], settings: Settings, *, port:
         await page.stop()
 
 
-def _source(trigger: Trigger, settings: Settings, metrics: TriggerMetrics) -> Source:
+def _source(
+    trigger: Trigger, settings: Settings, metrics: TriggerMetrics, deliveries: Callable[[], DeliveryMetrics]
+) -> Source:
     match trigger:
         case KafkaTrigger():
-            return KafkaTriggerSource(trigger, settings, metrics)
+            return KafkaTriggerSource(trigger, settings, deliveries())
         case RateTrigger():
             return RateSource(trigger, settings, metrics)
         case ScheduleTrigger():

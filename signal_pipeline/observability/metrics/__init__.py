@@ -18,7 +18,7 @@ from signal_pipeline.observability.metrics.functions import (
 )
 from signal_pipeline.observability.metrics.operations import AuditMetrics, OutboxMetrics, PoolMetrics, RecoveryMetrics
 from signal_pipeline.observability.metrics.registry import function_registry, trigger_registry
-from signal_pipeline.observability.metrics.trigger import LagMetrics, TriggerMetrics
+from signal_pipeline.observability.metrics.trigger import DeliveryMetrics, LagMetrics, TriggerMetrics
 
 __all__ = [
     "REFUSALS",
@@ -26,6 +26,7 @@ __all__ = [
     "AuthMetrics",
     "CertificateMetrics",
     "ConfirmMetrics",
+    "DeliveryMetrics",
     "DetectMetrics",
     "EmitMetrics",
     "LagMetrics",

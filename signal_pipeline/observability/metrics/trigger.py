@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.observability.metrics.buckets import BATCH_EVENTS, CALL_SECONDS
 
-__all__ = ["LagMetrics", "TriggerMetrics"]
+__all__ = ["DeliveryMetrics", "LagMetrics", "TriggerMetrics"]
 
 
 class LagMetrics:
@@ -32,14 +32,15 @@ class LagMetrics:
         )
 
 
-class TriggerMetrics:
-    """Metrics of a trigger: one process, which may run several sources."""
+class DeliveryMetrics:
+    """Metrics of a trigger's deliveries from Kafka; only where something is consumed, for else a lag of 0 is untrue."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.up = Gauge("trigger_up", "1 while the trigger runs.", registry=registry)
         self.lag = LagMetrics(registry)
         self.dead_letters = Counter(
-            "signals_dlq_total", "Events acknowledged by the dead-letter topic.", registry=registry
+            "signals_dlq_total",
+            "Events given up: acknowledged by the dead-letter topic, or by quarantine when they expired.",
+            registry=registry,
         )
         self.dead_letters_by_class = Counter(
             "trigger_dead_letters_total", "Dead letters by failure class.", ["failure_class"], registry=registry
@@ -70,6 +71,13 @@ class TriggerMetrics:
             "1 while most events fail and the trigger waits instead of dead-lettering them, else 0.",
             registry=registry,
         )
+
+
+class TriggerMetrics:
+    """Metrics of a trigger: one process, which may run several sources."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.up = Gauge("trigger_up", "1 while the trigger runs.", registry=registry)
         self.emitted = Counter("trigger_ticks_total", "Calls made by rate and schedule sources.", registry=registry)
         self.emit_failures = Counter(
             "trigger_tick_failures_total", "Calls of rate and schedule sources that failed.", registry=registry

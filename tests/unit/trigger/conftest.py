@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from signal_pipeline.domain.retry import Backoff
 from signal_pipeline.events.kafka import KafkaRecord
-from signal_pipeline.observability.metrics import TriggerMetrics
+from signal_pipeline.observability.metrics import DeliveryMetrics
 from signal_pipeline.trigger.delivery import FunctionClient
 from signal_pipeline.trigger.dispatch import Dispatcher
 from signal_pipeline.trigger.manifest import KafkaTrigger
@@ -162,7 +162,7 @@ async def bench(trigger: KafkaTrigger) -> AsyncIterator[Bench]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
-    metrics = TriggerMetrics(CollectorRegistry())
+    metrics = DeliveryMetrics(CollectorRegistry())
     pointed = replace(trigger, url=f"http://127.0.0.1:{port}/")
     async with FunctionClient(pointed, metrics) as client:
         dispatcher = Dispatcher(pointed, client, letters, metrics)
