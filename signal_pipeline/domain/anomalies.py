@@ -14,6 +14,7 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from signal_pipeline.domain.signals import Signal
+from signal_pipeline.domain.trace_ids import sound_correlation_id, sound_traceparent
 
 __all__ = ["RULES", "Anomaly", "Rule", "anomalies_of", "select_rules"]
 
@@ -52,7 +53,8 @@ class Anomaly:
         anomaly_type: Name of the rule.
         severity: Severity of the rule.
         signal_event_id: The signal.
-        context_json: `{"original_signal": …, "rule": …}` with the signal as the rule saw it.
+        context_json: `{"original_signal": …, "rule": …}` with the signal as the rule saw it and the ids of its
+            request.
     """
 
     id: UUID
@@ -127,6 +129,16 @@ def _anomaly(signal: Signal, rule: Rule) -> Anomaly:
     )
 
 
+def _request_ids(signal: Signal) -> dict[str, str]:
+    """Return the ids by which the signal's request is followed further, under the names of its extensions."""
+    said = json.loads(signal.extensions_json) if signal.extensions_json else {}
+    ids = {
+        "correlationid": sound_correlation_id(said.get("correlationid")),
+        "traceparent": sound_traceparent(said.get("traceparent")),
+    }
+    return {name: value for name, value in ids.items() if value is not None}
+
+
 def _context(signal: Signal, rule: Rule) -> str:
     original = {
         "id": str(signal.id),
@@ -134,6 +146,7 @@ def _context(signal: Signal, rule: Rule) -> str:
         "source": signal.source,
         "type": signal.type,
         "event_ts": signal.event_ts.isoformat(),
+        **_request_ids(signal),
     }
     head = json.dumps(original, ensure_ascii=False)[:-1]
     # The payload's own text is embedded, so that its numbers keep every digit.

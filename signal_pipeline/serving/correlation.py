@@ -1,17 +1,15 @@
 """Correlation id and trace context of a request, which follow it through Kafka to the row and the dead letter."""
 
-import re
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Final
 from uuid import uuid4
 
 from structlog.contextvars import bind_contextvars
 
+from signal_pipeline.domain.trace_ids import sound_correlation_id, sound_traceparent, trace_id_of
+
 __all__ = ["bind_request", "correlation_id_of", "current_correlation_id", "current_traceparent"]
 
-_TRACEPARENT: Final = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_SAFE_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _CURRENT: ContextVar[str] = ContextVar("correlation_id", default="")
 _TRACE: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
@@ -19,12 +17,11 @@ _TRACE: ContextVar[str | None] = ContextVar("traceparent", default=None)
 def correlation_id_of(headers: Mapping[str, str]) -> str:
     """Return the id of a request, by header names in lower case: the caller's where it sent a sound one, else new."""
     for name in ("ce-correlationid", "x-correlation-id"):
-        if _SAFE_ID.fullmatch(headers.get(name, "")):
-            return headers[name]
+        if sound := sound_correlation_id(headers.get(name)):
+            return sound
     for name in ("ce-traceparent", "traceparent"):
-        trace = _TRACEPARENT.fullmatch(headers.get(name, ""))
-        if trace:
-            return trace[1]
+        if trace := trace_id_of(headers.get(name)):
+            return trace
     return uuid4().hex
 
 
@@ -33,9 +30,9 @@ def bind_request(headers: Mapping[str, str]) -> str:
 
     Every log line that is written while it runs carries the id.
     """
-    correlation_id, trace = correlation_id_of(headers), headers.get("traceparent", "")
+    correlation_id = correlation_id_of(headers)
     _CURRENT.set(correlation_id)
-    _TRACE.set(trace if _TRACEPARENT.fullmatch(trace) else None)
+    _TRACE.set(sound_traceparent(headers.get("traceparent")))
     bind_contextvars(correlation_id=correlation_id)
     return correlation_id
 

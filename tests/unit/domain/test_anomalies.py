@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
@@ -12,6 +13,7 @@ from signal_pipeline.domain.anomalies import RULES, anomalies_of, select_rules
 from signal_pipeline.domain.signals import Signal
 
 ID = UUID("7d444840-9dc0-11d1-b245-5ffdce74fad2")
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
@@ -134,6 +136,31 @@ def test_the_context_is_the_signal_as_the_rule_saw_it() -> None:
             "payload": json.loads(text),
         },
         "rule": "high_data_value",
+    }
+
+
+@pytest.mark.parametrize(
+    ("extensions", "ids"),
+    [
+        (None, {}),
+        ({"other": "x"}, {}),
+        (
+            {"correlationid": "c-1", "traceparent": TRACEPARENT, "id": "7"},
+            {"correlationid": "c-1", "traceparent": TRACEPARENT},
+        ),
+        ({"correlationid": "no id", "traceparent": "no trace"}, {}),
+        ({"correlationid": "x" * 65, "traceparent": TRACEPARENT + "-00"}, {}),
+        ({"correlationid": 7, "traceparent": ["x"]}, {}),
+    ],
+)
+def test_the_context_names_the_request(extensions: dict[str, Any] | None, ids: dict[str, str]) -> None:
+    """Correlation id and trace context go with the signal they came with, as far as they are sound."""
+    bare = signal({"data": "97"})
+    (anomaly,) = anomalies_of(replace(bare, extensions_json=None if extensions is None else json.dumps(extensions)))
+    found = json.loads(anomaly.context_json)["original_signal"]
+    assert {name: found[name] for name in found if name in {"correlationid", "traceparent", "id", "other"}} == {
+        "id": str(ID),
+        **ids,
     }
 
 
