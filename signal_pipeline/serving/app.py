@@ -19,6 +19,7 @@ from signal_pipeline.serving.boundary import UNEXPECTED, Boundary
 from signal_pipeline.serving.function import Function
 from signal_pipeline.serving.metrics_page import MetricsPage
 from signal_pipeline.serving.openapi import openapi_document
+from signal_pipeline.serving.refusal_log import RefusalLog
 
 __all__ = ["FunctionApp"]
 
@@ -39,6 +40,7 @@ class FunctionApp:
     def __init__(self, function: Function, page: MetricsPage) -> None:
         self._function = function
         self._page = page
+        self._log = RefusalLog()
         self._opening = asyncio.Lock()
         self._open = False
         self._readiness: tuple[float, dict[str, str | None]] = (0.0, {})
@@ -73,7 +75,7 @@ class FunctionApp:
 
     def _build(self) -> ASGIApp:
         routes = [*self._event_routes(), *self._function.routes(), *self._service_routes()]
-        handlers = {HTTPException: _http_error, PipelineError: _pipeline_error, Exception: _unexpected_error}
+        handlers = {HTTPException: _http_error, PipelineError: self._pipeline_error, Exception: _unexpected_error}
         app = Starlette(routes=routes, exception_handlers=handlers)
         # An address is right or wrong; a redirect would make a trigger resend elsewhere.
         app.router.redirect_slashes = False
@@ -96,6 +98,13 @@ class FunctionApp:
         body = await read_body(request, self._function.settings.max_body_bytes)
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"]]
         return await self._function.receive(headers, body)
+
+    async def _pipeline_error(self, _: Request, exc: Exception) -> Response:
+        if not isinstance(exc, PipelineError):  # Starlette's type of a handler is wider than its registration
+            raise exc
+        if exc.failure.http_status >= 500:  # noqa: PLR2004 - server errors
+            self._log.failed(exc.failure)
+        return problem_response_of(exc)
 
     async def _health(self, _: Request) -> Response:
         return json_response({"status": "ok", "role": self._function.name})
@@ -131,14 +140,6 @@ async def _http_error(_: Request, exc: Exception) -> Response:
     if isinstance(exc, HTTPException) and exc.status_code == 405:  # noqa: PLR2004 - the status is the name
         error = MethodNotAllowed((exc.headers or {}).get("Allow", "POST"))
     return problem_response_of(error)
-
-
-async def _pipeline_error(_: Request, exc: Exception) -> Response:
-    if not isinstance(exc, PipelineError):  # Starlette's type of a handler is wider than its registration
-        raise exc
-    if exc.status >= 500:  # noqa: PLR2004 - server errors
-        get_logger().warning("request_refused", code=exc.failure.code, detail=exc.failure.detail)
-    return problem_response_of(exc)
 
 
 async def _unexpected_error(_: Request, __: Exception) -> Response:

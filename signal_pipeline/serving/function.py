@@ -12,6 +12,7 @@ from signal_pipeline.events.envelope import MAX_EVENT_BYTES, CloudEvent, Refused
 from signal_pipeline.events.http import Request, decode_request
 from signal_pipeline.observability.metrics import RequestMetrics
 from signal_pipeline.serving.answers import verdict_response
+from signal_pipeline.serving.refusal_log import RefusalLog
 from signal_pipeline.settings import Settings
 
 __all__ = ["Function", "Headers"]
@@ -36,6 +37,7 @@ class Function:
         self.settings = settings
         self.registry = registry
         self.http_metrics = RequestMetrics(registry)
+        self._log = RefusalLog()
 
     async def open(self) -> None:
         """Make the clients, in the worker. Must not fail or wait when a dependency is down."""
@@ -67,9 +69,10 @@ class Function:
         verdicts = [
             self.refuse(event) if isinstance(event, RefusedEvent) else next(handled) for event in request.events
         ]
-        for verdict in verdicts:
+        for event, verdict in zip(request.events, verdicts, strict=True):
             if verdict is not None:
                 self.http_metrics.refused.labels(verdict.failure_class.value).inc()
+                self._log.refused(event, verdict)
         return verdicts
 
     def refuse(self, event: RefusedEvent) -> Failure | None:

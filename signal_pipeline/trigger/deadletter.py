@@ -14,6 +14,7 @@ from signal_pipeline import __version__
 from signal_pipeline.broker.producer import TOO_LARGE, KafkaProducer
 from signal_pipeline.domain.dead_letters import DeadLetterMetadata, Disposition, metadata_headers
 from signal_pipeline.domain.failures import Failure, FailureClass
+from signal_pipeline.domain.trace_ids import sound_traceparent
 from signal_pipeline.events.kafka import OutgoingRecord
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import DeliveryMetrics
@@ -104,8 +105,8 @@ class DeadLetterWriter:
 
 
 def trace_of(pending: Pending) -> str:
-    """Return the W3C trace context that the record carries; empty when it has none."""
+    """Return the W3C trace context that the record carries; empty when it has none that is sound."""
     for name, value in pending.record.headers:
         if name in {"ce_traceparent", "traceparent"} and value is not None:
-            return value.decode("ascii", "replace")
+            return sound_traceparent(value.decode("ascii", "replace")) or ""
     return ""

@@ -6,9 +6,11 @@ are delivered again; functions are idempotent.
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Self
+from uuid import uuid4
 
 import aiohttp
 
@@ -62,11 +64,15 @@ class FunctionClient:
             message = batch_message(records, source=source, wrap_record=wrap)
         else:
             message = single_message(records[0], source=source, wrap_record=wrap)
+        # A batch has no id of its own, and a single event travels as a KafkaSource would send it.
+        delivery = uuid4().hex if batch else ""
+        if delivery:
+            message.headers["x-correlation-id"] = delivery
         started = time.perf_counter()
         answer = await self._post(message, events=len(records), batch=batch)
         self._metrics.delivery_latency.observe(time.perf_counter() - started)
         self._metrics.batch_events.observe(len(records))
-        return answer
+        return replace(answer, delivery=delivery)
 
     async def _post(self, message: HttpMessage, *, events: int, batch: bool) -> Answer:
         if self._session is None:

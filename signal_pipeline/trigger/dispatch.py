@@ -247,7 +247,7 @@ class Dispatcher:
             judge(one, failure, now=now, max_attempts=self._trigger.max_attempts)
             if failure is not None:
                 failures.append(failure)
-                self._log.failure(failure, one, function=self._trigger.function)
+                self._log.failure(failure, one, function=self._trigger.function, delivery=answer.delivery)
                 if one.fate is Fate.WAITING:
                     self._metrics.retries.labels(failure.failure_class.value).inc()
         self._breaker.count(succeeded=len(entries) - len(failures), failures=failures)

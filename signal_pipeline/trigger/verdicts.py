@@ -56,12 +56,14 @@ class Answer:
         whole: Failure of the delivery as one; None when each event has its own outcome.
         retry_after_seconds: How long the function asked to be left alone.
         refuses_batches: The function takes single events only.
+        delivery: Id of the request, by which the function's log lines about it are found.
     """
 
     failures: Mapping[int, Failure] = field(default_factory=dict)
     whole: Failure | None = None
     retry_after_seconds: float = 0.0
     refuses_batches: bool = False
+    delivery: str = ""
 
 
 def failed_whole(failure_class: FailureClass, code: str, detail: str) -> Answer:
