@@ -1,8 +1,10 @@
-"""Logs: one JSON line per event of interest, on standard output, control characters escaped by JSON itself."""
+"""Logs: one JSON line per event of interest, on standard output, without a character that a terminal would obey."""
 
 import logging
+import re
 import sys
-from typing import Any, TextIO
+from collections.abc import MutableMapping
+from typing import Any, Final, TextIO
 
 import orjson
 import structlog
@@ -10,8 +12,24 @@ import structlog
 __all__ = ["configure_logs", "get_logger"]
 
 
+# JSON itself escapes the first 32 characters only. Senders choose ids: an escape sequence of eight bits, or a character
+# that some readers take for the end of a line, must not get from there to a screen.
+_UNSAFE: Final = re.compile("[\x7f-\x9f\u2028\u2029]")
+
+
 def _serialize(event: dict[str, Any], **_: Any) -> str:
-    return orjson.dumps(event, default=str).decode()
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", orjson.dumps(event, default=str).decode())
+
+
+class _Role:
+    """Puts the role into every line: a bound context does not reach the threads of libraries."""
+
+    def __init__(self, role: str) -> None:
+        self._role = role
+
+    def __call__(self, _: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.setdefault("role", self._role)
+        return event
 
 
 class _AsJson(logging.Handler):
@@ -35,6 +53,7 @@ def configure_logs(*, role: str, level: str, stream: TextIO | None = None) -> No
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _Role(role),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -44,7 +63,6 @@ def configure_logs(*, role: str, level: str, stream: TextIO | None = None) -> No
         logger_factory=structlog.PrintLoggerFactory(stream or sys.stdout),
         cache_logger_on_first_use=False,
     )
-    structlog.contextvars.bind_contextvars(role=role)
     logging.basicConfig(handlers=[_AsJson()], level=logging.WARNING, force=True)
 
 
