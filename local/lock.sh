@@ -8,6 +8,8 @@ lock() {
   uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 "$@"
 }
 lock --extra framework pyproject.toml requirements/build.in --output-file requirements/runtime.txt
-lock --constraint requirements/runtime.txt requirements/dev.in --output-file requirements/dev.txt
+lock --constraint requirements/runtime.txt --extra framework --extra otel pyproject.toml requirements/build.in \
+  --output-file requirements/otel.txt
+lock --constraint requirements/otel.txt requirements/dev.in --output-file requirements/dev.txt
 lock requirements/cloudevents2.in --output-file requirements/cloudevents2.txt
 (cd requirements/node && npm install --package-lock-only --silent)  # .npmrc keeps registry addresses out
