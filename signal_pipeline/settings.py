@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     environment: Literal["development", "production"] = Field("development", description="production refuses defaults")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     build: str = Field("", description="commit of the running code, for metrics; an image is built with it")
+    otel_exporter_otlp_endpoint: str = Field("", description="OTLP/HTTP collector of spans; needs the extra otel")
     state_dir: Path = Field(Path(".local"), description="data, logs and process ids of the local run")
     bind_address: str = Field("127.0.0.1", description="where functions and triggers listen; components use 127.0.0.1")
 

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from signal_pipeline.domain.trace_ids import sound_traceparent
 from signal_pipeline.events.envelope import JSON_CONTENT_TYPE, CloudEvent, event_from_attributes, event_from_json
 from signal_pipeline.events.json_guard import load_json
 
@@ -34,6 +35,7 @@ __all__ = [
     "is_structured_content",
     "plain_attributes",
     "record_time_text",
+    "trace_of",
 ]
 
 PLAIN_RECORD_TYPE: Final = "dev.knative.kafka.event"
@@ -41,6 +43,7 @@ _STRUCTURED: Final = "application/cloudevents+json"
 _LAST_MILLISECOND: Final = 253_402_300_799_000  # the last second of the year 9999
 _NOT_IN_EXTENSION_NAME: Final = re.compile("[^a-z0-9]")
 _EXTENSION_NAME_LENGTH: Final = 64  # as the envelope takes
+_TRACE_HEADERS: Final = frozenset({"ce_traceparent", "traceparent"})
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -151,6 +154,14 @@ def binary_attributes(headers: Headers) -> dict[str, str]:
             # instead of storing an altered text.
             attributes[attribute] = value.decode("utf-8", "replace").replace("\ufffd", "\x1a")
     return attributes
+
+
+def trace_of(record: KafkaRecord) -> str:
+    """Return the W3C trace context in a record's headers; empty when it has none that is sound."""
+    for name, value in record.headers:
+        if name in _TRACE_HEADERS and value is not None:
+            return sound_traceparent(value.decode("ascii", "replace")) or ""
+    return ""
 
 
 def plain_attributes(record: KafkaRecord, *, source: str) -> dict[str, str]:

@@ -29,6 +29,7 @@ from signal_pipeline.events.http import Request, decode_request, mode_of, refuse
 from signal_pipeline.events.json_guard import check_value, load_json
 from signal_pipeline.events.kafka import encode_record
 from signal_pipeline.observability.metrics import EmitMetrics
+from signal_pipeline.observability.tracing import current_trace, fail_span, span
 from signal_pipeline.security.api_keys import has_valid_api_key
 from signal_pipeline.security.tokens import Tokens, TokenType, bearer_token, require_scope
 from signal_pipeline.serving.answers import failed_results, json_response, problem_response
@@ -86,7 +87,9 @@ class Emit(Function):
         """Publish the signals of a request, or the samples that it asks for."""
         self._authenticate(headers)
         if mode_of(headers) is None:
-            return _accepted(await self._publish_all(self._samples(_wanted_samples(headers, body))))
+            count = _wanted_samples(headers, body)
+            with span(self.name, "server", parent=current_traceparent()):
+                return _accepted(await self._publish_all(self._samples(count)))
         request = decode_request(headers, body)
         if not request.events:
             return _accepted([])
@@ -103,9 +106,13 @@ class Emit(Function):
 
     async def _publish(self, events: Sequence[CloudEvent]) -> list[Failure | None]:
         started = time.perf_counter()
-        outcomes = await self._connected().produce([encode_record(event, topic=SIGNAL_EVENTS.name) for event in events])
+        with span(f"publish {SIGNAL_EVENTS.name}", "producer", attributes=_published(len(events))):
+            records = [encode_record(event, topic=SIGNAL_EVENTS.name) for event in events]
+            outcomes = await self._connected().produce(records)
+            failed = sum(outcome is not None for outcome in outcomes)
+            if failed:
+                fail_span("not_acknowledged")
         self._metrics.latency.observe(time.perf_counter() - started)
-        failed = sum(outcome is not None for outcome in outcomes)
         self._metrics.produced.inc(len(outcomes) - failed)
         self._metrics.errors.inc(failed)
         return [None if outcome is None else _failure(outcome) for outcome in outcomes]
@@ -169,9 +176,18 @@ def _wanted_samples(headers: Headers, body: bytes) -> int:
     return count
 
 
+def _published(count: int) -> dict[str, str | int]:
+    """Return what a span tells of a produce."""
+    return {
+        "messaging.system": "kafka",
+        "messaging.destination.name": SIGNAL_EVENTS.name,
+        "messaging.batch.message_count": count,
+    }
+
+
 def _sending() -> dict[str, Any]:
     """Return the extensions by which the request that runs now is found again; an event's own ones come first."""
-    trace = current_traceparent()
+    trace = current_trace() or current_traceparent()
     ids = {"correlationid": current_correlation_id()}
     return ids if trace is None else {**ids, "traceparent": trace}
 

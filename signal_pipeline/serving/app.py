@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signal_pipeline.errors import MethodNotAllowed, NotFound, PipelineError
 from signal_pipeline.observability.logs import get_logger
+from signal_pipeline.observability.tracing import start_tracing, stop_tracing
 from signal_pipeline.serving.answers import json_response, problem_response, problem_response_of
 from signal_pipeline.serving.body import read_body
 from signal_pipeline.serving.boundary import UNEXPECTED, Boundary
@@ -62,6 +63,8 @@ class FunctionApp:
         async with self._opening:
             if not self._open:
                 self._page.start()
+                settings = self._function.settings
+                start_tracing(service=self._function.name, endpoint=settings.otel_exporter_otlp_endpoint)
                 await self._function.open()
                 self._open = True
                 get_logger().info("function_started", port=self._function.settings.port(self._function.name))
@@ -72,6 +75,7 @@ class FunctionApp:
             self._open = False
             await self._function.close()
             self._page.stop()
+            await asyncio.to_thread(stop_tracing)
 
     def _build(self) -> ASGIApp:
         routes = [*self._event_routes(), *self._function.routes(), *self._service_routes()]

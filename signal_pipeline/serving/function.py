@@ -11,7 +11,9 @@ from signal_pipeline.domain.failures import Failure
 from signal_pipeline.events.envelope import MAX_EVENT_BYTES, CloudEvent, RefusedEvent
 from signal_pipeline.events.http import Request, decode_request
 from signal_pipeline.observability.metrics import RequestMetrics
+from signal_pipeline.observability.tracing import fail_span, span
 from signal_pipeline.serving.answers import verdict_response
+from signal_pipeline.serving.correlation import current_traceparent
 from signal_pipeline.serving.refusal_log import RefusalLog
 from signal_pipeline.settings import Settings
 
@@ -64,6 +66,16 @@ class Function:
 
     async def verdicts(self, request: Request) -> list[Failure | None]:
         """Return one verdict per event of the request, in its order; None means durable."""
+        events = [event for event in request.events if isinstance(event, CloudEvent)]
+        traces = (event.extensions.get("traceparent") for event in events)
+        carried = {"messaging.batch.message_count": len(request.events)}
+        with span(self.name, "server", parent=current_traceparent(), traces=traces, attributes=carried):
+            verdicts = await self._verdicts(request)
+            if verdicts and verdicts[0] is not None and all(verdicts):
+                fail_span(verdicts[0].code)
+            return verdicts
+
+    async def _verdicts(self, request: Request) -> list[Failure | None]:
         valid = [event for event in request.events if isinstance(event, CloudEvent)]
         handled = iter(await self.handle(valid) if valid else ())
         verdicts = [

@@ -14,8 +14,7 @@ from signal_pipeline import __version__
 from signal_pipeline.broker.producer import TOO_LARGE, KafkaProducer
 from signal_pipeline.domain.dead_letters import DeadLetterMetadata, Disposition, metadata_headers
 from signal_pipeline.domain.failures import Failure, FailureClass
-from signal_pipeline.domain.trace_ids import sound_traceparent
-from signal_pipeline.events.kafka import OutgoingRecord
+from signal_pipeline.events.kafka import OutgoingRecord, trace_of
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import DeliveryMetrics
 from signal_pipeline.trigger.manifest import KafkaTrigger
@@ -100,13 +99,5 @@ class DeadLetterWriter:
             function=self._trigger.function,
             build=__version__,
             disposition=pending.disposition or Disposition.EXHAUSTED,
-            traceparent=trace_of(pending),
+            traceparent=trace_of(record),
         )
-
-
-def trace_of(pending: Pending) -> str:
-    """Return the W3C trace context that the record carries; empty when it has none that is sound."""
-    for name, value in pending.record.headers:
-        if name in {"ce_traceparent", "traceparent"} and value is not None:
-            return sound_traceparent(value.decode("ascii", "replace")) or ""
-    return ""

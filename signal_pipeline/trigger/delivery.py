@@ -16,9 +16,10 @@ import aiohttp
 
 from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.domain.retry import retry_after_seconds
-from signal_pipeline.events.kafka import KafkaRecord
+from signal_pipeline.events.kafka import KafkaRecord, trace_of
 from signal_pipeline.events.kafka_wire import HttpMessage, batch_message, single_message
 from signal_pipeline.observability.metrics import DeliveryMetrics
+from signal_pipeline.observability.tracing import current_trace, fail_span, span
 from signal_pipeline.trigger.manifest import KafkaTrigger
 from signal_pipeline.trigger.verdicts import Answer, failed_whole, read_answer
 
@@ -69,10 +70,20 @@ class FunctionClient:
         if delivery:
             message.headers["x-correlation-id"] = delivery
         started = time.perf_counter()
-        answer = await self._post(message, events=len(records), batch=batch)
+        answer = await self._traced(message, records, batch=batch)
         self._metrics.delivery_latency.observe(time.perf_counter() - started)
         self._metrics.batch_events.observe(len(records))
         return replace(answer, delivery=delivery)
+
+    async def _traced(self, message: HttpMessage, records: Sequence[KafkaRecord], *, batch: bool) -> Answer:
+        carried: dict[str, str | int] = {"messaging.system": "kafka", "messaging.batch.message_count": len(records)}
+        with span(f"deliver {self._trigger.function}", "client", traces=map(trace_of, records), attributes=carried):
+            if trace := current_trace():
+                message.headers["traceparent"] = trace
+            answer = await self._post(message, events=len(records), batch=batch)
+            if answer.whole is not None:
+                fail_span(answer.whole.code)
+            return answer
 
     async def _post(self, message: HttpMessage, *, events: int, batch: bool) -> Answer:
         if self._session is None:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from signal_pipeline.errors import ConfigurationError
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import DeliveryMetrics, TriggerMetrics, trigger_registry
+from signal_pipeline.observability.tracing import start_tracing, stop_tracing
 from signal_pipeline.settings import Settings
 from signal_pipeline.trigger.kafka_source import KafkaTriggerSource
 from signal_pipeline.trigger.manifest import KafkaTrigger, RateTrigger, ScheduleTrigger, Trigger, load_triggers
@@ -46,7 +47,11 @@ def run(role: str, settings: Settings, *, folder: Path = Path("triggers")) -> in
     if port is None:
         raise ConfigurationError(f"the role {role} has no trigger")
     triggers = load_triggers(role, settings, folder=folder)
-    return uvloop.run(_until_signal(triggers, settings, port))
+    start_tracing(service=f"{role}-trigger", endpoint=settings.otel_exporter_otlp_endpoint)
+    try:
+        return uvloop.run(_until_signal(triggers, settings, port))
+    finally:
+        stop_tracing()
 
 
 async def _until_signal(triggers: Sequence[Trigger], settings: Settings, port: int) -> int:

@@ -3,10 +3,9 @@
 from typing import Final
 
 from signal_pipeline.domain.failures import Failure
-from signal_pipeline.events.kafka import binary_attributes
+from signal_pipeline.events.kafka import binary_attributes, trace_of
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.sampling import Sampling
-from signal_pipeline.trigger.deadletter import trace_of
 from signal_pipeline.trigger.pending import Pending
 
 __all__ = ["SampledLog"]
@@ -47,7 +46,7 @@ class SampledLog:
             fate=pending.fate.name.lower(),
             event_id=said.get("id", "")[:_ID_LENGTH],
             correlation_id=said.get("correlationid", "")[:_ID_LENGTH],
-            traceparent=trace_of(pending),
+            traceparent=trace_of(record),
             delivery_id=delivery,
             suppressed=suppressed,
         )

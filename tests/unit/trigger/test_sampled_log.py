@@ -4,8 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from signal_pipeline.domain.failures import Failure, FailureClass
-from signal_pipeline.events.kafka import KafkaRecord
-from signal_pipeline.trigger.deadletter import trace_of
+from signal_pipeline.events.kafka import KafkaRecord, trace_of
 from signal_pipeline.trigger.pending import Pending
 from signal_pipeline.trigger.sampled_log import SampledLog
 
@@ -31,4 +30,4 @@ def test_a_failure_is_logged_with_the_ids_of_its_event() -> None:
 def test_only_a_sound_trace_is_told(header: bytes | None, trace: str) -> None:
     """Whoever wrote the record chose its trace context: what is none is neither logged nor put into a dead letter."""
     record = KafkaRecord("signal-events", 3, 41, 0, b"user", b"{}", (("ce_traceparent", header),))
-    assert trace_of(Pending(record)) == trace
+    assert trace_of(record) == trace
