@@ -34,7 +34,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def pipeline() -> Iterator[Pipeline]:
     """The whole pipeline, started from nothing by its own command and removed afterwards."""
-    running = own_pipeline("e2e", SIGNALS_PER_SECOND="0", REPLAY_DELAYS_SECONDS="1,1,1", REPLAY_MAX_LIVE_LAG="1000")
+    running = own_pipeline(
+        "e2e",
+        SIGNALS_PER_SECOND="0",
+        REPLAY_DELAYS_SECONDS="1,1,1",
+        REPLAY_MAX_LIVE_LAG="1000",
+        OTEL_EXPORTER_OTLP_ENDPOINT="",  # spans of a developer would stand between a request and what it causes
+    )
     try:
         running.local("up")
         yield running
