@@ -1,8 +1,8 @@
 """Files that are committed and yet derived: `python -m local generate` writes them, a test keeps them up to date.
 
 The containers' configuration comes from the same templates as that of the processes, `.env.example` and the table of
-settings from the settings model, Grafana's dashboards from their tables and the alerts' thresholds; so none of them can
-differ from its source.
+settings from the settings model, Grafana's dashboards from their tables and the alerts' thresholds, what a cluster's
+Prometheus is told from the rules and the roles; so none of them can differ from its source.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from local.cluster_monitoring import cluster_files
 from local.dashboards import dashboard_files
 from local.layout import ROOT
 from local.render import render
@@ -68,6 +69,7 @@ def generated_files() -> dict[Path, str]:
         ROOT / "docs" / "settings.md": _settings_table(),
         **{ROOT / "docs" / "api" / name: text for name, text in api_pages().items()},
         **{ROOT / "monitoring" / "grafana" / "dashboards" / name: text for name, text in dashboard_files().items()},
+        **{ROOT / "deploy" / "monitoring" / name: text for name, text in cluster_files().items()},
     }
 
 
