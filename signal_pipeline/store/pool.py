@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from psycopg import AsyncConnection, Error
@@ -52,6 +52,9 @@ class Pool:
             "name": application_name,
         }
         self._pool: AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]] | None = None
+        # Counted here: the library's figures hold callers that gave up long ago, and connections that it tries to open.
+        self._waiting = 0
+        self._lent = 0
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[tuple[Any, ...]]]:
@@ -61,13 +64,17 @@ class Pool:
             StoreError: PostgreSQL cannot be reached, or the statement inside the block failed.
         """
         with translated_errors():
-            async with asyncio.timeout(_CALL_SECONDS), (await self._opened()).connection() as connection:
+            async with asyncio.timeout(_CALL_SECONDS), AsyncExitStack() as stack:
+                connection = await self._checkout(stack)
+                self._lent += 1
                 try:
                     yield connection
                 except Error as exc:
                     if lost_its_statements(exc):
                         await self._renew()
                     raise
+                finally:
+                    self._lent -= 1
 
     async def ping(self) -> None:
         """Ask the server for an answer; `StoreError` when there is none."""
@@ -76,17 +83,22 @@ class Pool:
 
     def usage(self) -> tuple[int, int, int]:
         """Return how many connections there are, how many of them are lent, and how many callers wait for one."""
-        if self._pool is None:
-            return 0, 0, 0
-        stats = self._pool.get_stats()
-        connections = stats.get("pool_size", 0)
-        return connections, connections - stats.get("pool_available", 0), stats.get("requests_waiting", 0)
+        connections = self._pool.get_stats().get("pool_size", 0) if self._pool is not None else 0
+        return connections, self._lent, self._waiting
 
     async def close(self) -> None:
         """Close all connections; the pool opens again when it is used again."""
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.close()
+
+    async def _checkout(self, stack: AsyncExitStack) -> AsyncConnection[tuple[Any, ...]]:
+        """Wait for a connection, which goes back when the stack ends."""
+        self._waiting += 1
+        try:
+            return await stack.enter_async_context((await self._opened()).connection())
+        finally:
+            self._waiting -= 1
 
     async def _opened(self) -> AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]:
         if self._pool is None:

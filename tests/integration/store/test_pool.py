@@ -1,5 +1,6 @@
 """The pool and the translation of errors, against a real PostgreSQL."""
 
+import asyncio
 import time
 from contextlib import AsyncExitStack
 from typing import Any
@@ -53,6 +54,31 @@ async def test_a_server_that_is_down_is_a_dependency() -> None:
     assert caught.value.failure.code == "database_timeout"
     assert time.monotonic() - started < 8
     await pool.close()
+
+
+async def test_callers_that_gave_up_do_not_wait() -> None:
+    """Without a server the pool shows those who wait now, none when they gave up, and nothing as lent."""
+    pool = Pool("postgresql://postgres@127.0.0.1:1/none", application_name="test")
+    calls = [asyncio.create_task(pool.ping()) for _ in range(3)]
+    await asyncio.sleep(0)  # each begins
+    assert pool.usage()[1:] == (0, 3)
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(result) for result in results] == [StoreError] * 3
+    assert pool.usage()[1:] == (0, 0)
+    await pool.close()
+
+
+async def test_lent_connections_are_shown(pool: Pool) -> None:
+    """What callers hold is in use, whoever finds none left waits, and in the end all is free again."""
+    async with AsyncExitStack() as stack:
+        for _ in range(8):
+            await stack.enter_async_context(pool.connection())
+        assert pool.usage() == (8, 8, 0)
+        late = asyncio.create_task(pool.ping())
+        await asyncio.sleep(0)  # it begins
+        assert pool.usage() == (8, 8, 1)
+    await late
+    assert pool.usage() == (8, 0, 0)
 
 
 @pytest.mark.parametrize(
