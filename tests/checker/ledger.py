@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,12 +27,16 @@ __all__ = ["LedgerWriter", "load_ledger"]
 
 
 class LedgerWriter:
-    """Writes a ledger; each call returns after its lines reached the disk. Use as a context manager."""
+    """Writes a ledger; each call returns after its lines reached the disk. Use as a context manager.
+
+    Several threads may write to it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = path.open("a", encoding="utf-8")
         self._numbers = count(1)
+        self._lock = Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -66,9 +71,10 @@ class LedgerWriter:
         return numbers
 
     def _write(self, lines: list[dict[str, Any]]) -> None:
-        self._file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with self._lock:
+            self._file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
 
 def load_ledger(path: Path) -> tuple[Sent, ...]:

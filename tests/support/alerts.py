@@ -29,12 +29,14 @@ class Rule:
     Attributes:
         name: Its name.
         severity: How bad it is.
+        runbook: Where it says what to do is written.
         window_seconds: How far its expression looks back, recorded series included.
         hold_seconds: How long the expression must hold before it fires.
     """
 
     name: str
     severity: str
+    runbook: str
     window_seconds: float
     hold_seconds: float
 
@@ -105,6 +107,7 @@ def _rule(rule: dict[str, Any], recorded: dict[str, str]) -> Rule:
     return Rule(
         name=rule["alert"],
         severity=rule["labels"]["severity"],
+        runbook=rule["annotations"]["runbook_url"],
         window_seconds=max(_windows(rule["expr"], recorded), default=0),
         hold_seconds=_seconds(rule["for"]),
     )

@@ -1,11 +1,11 @@
-"""HTTP answers as tests look at them, and JSON over HTTP to the pipeline's functions."""
+"""HTTP answers as tests look at them, and JSON over HTTP to the pipeline's functions and components."""
 
 import json
 import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Answer", "request_json"]
+__all__ = ["Answer", "request_json", "send"]
 
 _TIMEOUT_SECONDS = 10
 
@@ -38,3 +38,9 @@ def request_json(url: str, *, body: Any = None, token: str | None = None) -> Any
     request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310
     with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
         return json.load(answer)
+
+
+def send(url: str, *, method: str) -> None:
+    """Make a request without a body and drop what is answered; `HTTPError` when it is refused."""
+    with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=_TIMEOUT_SECONDS):  # noqa: S310
+        pass
