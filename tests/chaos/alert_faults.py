@@ -3,11 +3,11 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 
-from tests.chaos.database_outages import TableLocked
+from tests.chaos.database_outages import TableLocked, drop_slot
 from tests.chaos.outages import Outage, Stopped
 from tests.checker.model import RawRecord
 from tests.support.http import request_json, send
@@ -43,18 +43,8 @@ class SlotDropped:
     """The outbox's replication slot is dropped in the moment in which nobody reads it; a person lets it begin anew."""
 
     def inflict(self, pipeline: Pipeline) -> None:
-        """End the connector's replication connection and drop the slot before it is back."""
-        with psycopg.connect(pipeline.database_url, autocommit=True) as connection:
-
-            def dropped() -> bool:
-                connection.execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
-                try:
-                    connection.execute("SELECT pg_drop_replication_slot('outbox_slot')")
-                except psycopg.errors.ObjectInUse:
-                    return False
-                return True
-
-            wait_for(dropped, seconds=_STATE_SECONDS, what="the loss of the slot")
+        """Drop it; the connector that is sent away fails."""
+        drop_slot(pipeline)
 
     def heal(self, pipeline: Pipeline) -> None:
         """Run the command that the runbook names."""
@@ -132,14 +122,13 @@ class Fault:
     make: Callable[[Sender], Outage]
     fires: Mapping[str, frozenset[str]]
     may: frozenset[str] = frozenset()
-    remains: Mapping[str, frozenset[str]]
+    remains: Mapping[str, frozenset[str]] = field(default_factory=dict)
     reach_seconds: float = 0
     recovery_seconds: float = 30
 
 
 _WRITERS = frozenset({"process-signal", "detect-anomaly"})
 _CONFIRM = frozenset({"confirm-outbox"})
-_NONE: Mapping[str, frozenset[str]] = {}
 # An outage of some minutes at this rate: as many thousands of events are caught up with, the emission going on.
 _CATCH_UP_SECONDS = 120.0
 
@@ -148,26 +137,22 @@ FAULTS = (
         name="process-signal-stopped",
         make=lambda _: Stopped(services=["process-signal"]),
         fires={"RoleDown": frozenset({"process-signal"})},
-        remains=_NONE,
     ),
     # Its function runs and answers for it; the lag is the trigger's own figure, so nobody knows it meanwhile.
     Fault(
         name="trigger-stopped",
         make=lambda _: Stopped(services=["process-signal-trigger"]),
         fires={"TriggerDown": frozenset({"process-signal"})},
-        remains=_NONE,
     ),
     Fault(
         name="connector-paused",
         make=lambda _: ConnectorPaused(),
         fires={"ConnectorDown": _CONFIRM},
-        remains=_NONE,
     ),
     Fault(
         name="slot-dropped",
         make=lambda _: SlotDropped(),
         fires={"ReplicationSlotMissing": _CONFIRM, "ConnectorDown": _CONFIRM},  # a connector without its slot fails
-        remains=_NONE,
         recovery_seconds=60,
     ),
     # A migration that holds the table is enough: everything answers, and nothing is stored.
@@ -176,7 +161,6 @@ FAULTS = (
         make=lambda _: TableLocked("signals"),
         fires={"ConsumerLagHigh": _WRITERS, "DatabaseWritesFailing": _WRITERS},
         may=frozenset({"ConsumerLagOld"}),
-        remains=_NONE,
         reach_seconds=10_000 / RATE,
         recovery_seconds=_CATCH_UP_SECONDS,
     ),
@@ -184,8 +168,7 @@ FAULTS = (
         name="postgres-stopped",
         make=lambda _: Stopped(services=["postgres"]),
         fires={"DatabaseWritesFailing": _WRITERS, "OutboxUnseen": _CONFIRM, "ConsumerLagHigh": _WRITERS},
-        may=frozenset({"ConsumerLagOld", "ConnectorDown"}),
-        remains=_NONE,
+        may=frozenset({"ConsumerLagOld"}),
         reach_seconds=10_000 / RATE,
         recovery_seconds=_CATCH_UP_SECONDS,
     ),
@@ -194,7 +177,6 @@ FAULTS = (
         name="replay-blocked",
         make=lambda _: TableLocked("dead_letters"),
         fires={"ReplayTicksFailing": frozenset({"replay-dlq"})},
-        remains=_NONE,
     ),
     # Takes 8 minutes: the rate is one over five minutes, and so long it takes to fall. Last, because its letters are in
     # quarantine for the hour over which QuarantineGrows looks back.

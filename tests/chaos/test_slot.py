@@ -3,9 +3,9 @@
 import asyncio
 import time
 
-import psycopg
 import pytest
 
+from tests.chaos.database_outages import drop_slot
 from tests.chaos.load import ANOMALOUS, ENOUGH, Load
 from tests.chaos.symptoms import repeated_events, say, seconds_until_drained
 from tests.support.http import request_json
@@ -22,7 +22,7 @@ async def test_cdc_5_slot_dropped(pipeline: Pipeline, sender: Sender) -> None:
     repeated = await asyncio.to_thread(repeated_events, pipeline)
     async with Load(sender, ANOMALOUS) as load:
         await load.more()
-        await asyncio.to_thread(_drop_slot, pipeline)
+        await asyncio.to_thread(drop_slot, pipeline)
         dropped = time.monotonic()
         await asyncio.to_thread(wait_for, lambda: "FAILED" in _states(pipeline), seconds=60, what="a failed connector")
         detected = time.monotonic() - dropped
@@ -46,21 +46,6 @@ def _product(pipeline: Pipeline, *arguments: str) -> str:
     done = pipeline.run("-m", "signal_pipeline", *arguments)
     assert done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
     return done.stdout
-
-
-def _drop_slot(pipeline: Pipeline) -> None:
-    """End the connector's replication connection and drop the slot before it is back."""
-    with psycopg.connect(pipeline.database_url, autocommit=True) as connection:
-
-        def dropped() -> bool:
-            connection.execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
-            try:
-                connection.execute("SELECT pg_drop_replication_slot('outbox_slot')")
-            except psycopg.errors.ObjectInUse:
-                return False
-            return True
-
-        wait_for(dropped, seconds=30, what="the loss of the slot")
 
 
 def _states(pipeline: Pipeline) -> list[str]:
