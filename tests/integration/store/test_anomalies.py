@@ -58,6 +58,17 @@ async def test_the_subject_is_the_signal_when_there_is_no_user(pool: Pool, make_
     assert subjects == {str(nobody.signal.id), str(empty.signal.id)}
 
 
+async def test_an_anomaly_found_again_after_a_loss_has_the_same_event(pool: Pool, make_signal: Any, fetch: Any) -> None:
+    """When the rows are gone, as after restoring an older backup, the same signal leads to events with the same ids."""
+    found = detection(make_signal())
+    await store_anomalies(pool, [found])
+    before = fetch("SELECT id, aggregateid FROM outbox_events ORDER BY 1")
+    fetch("TRUNCATE outbox_events, anomalies, signals")
+    await store_anomalies(pool, [found])
+    assert fetch("SELECT id, aggregateid FROM outbox_events ORDER BY 1") == before
+    assert len({row[0] for row in before}) == 2
+
+
 async def test_redelivery_publishes_nothing(pool: Pool, make_signal: Any, fetch: Any) -> None:
     """The same detections again, and in one batch twice, insert no anomaly and no outbox row."""
     found = detection(make_signal())
