@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from local.daemon import run_daemon
 from local.generated import generated_files
 from local.health import show_health
 from local.layout import ROOT, Layout
+from local.picture import write_picture
 from local.registry import Registry
 from local.service import Unusable
 from local.supervisor import Refused
@@ -163,6 +165,17 @@ def generate() -> None:
     for path, text in generated_files().items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+@app.command(hidden=True)
+def picture(
+    path: Annotated[Path, typer.Argument(help="SVG to write")],
+    begin: Annotated[float, typer.Option(help="first moment, in seconds since 1970")],
+    end: Annotated[float, typer.Option(help="last moment")],
+    mark: Annotated[list[str] | None, typer.Option(help="begin,end,text of a stretch to shade")] = None,
+) -> None:
+    """Draw what the overview dashboard shows of a stretch of time, from Prometheus' data."""
+    _run(lambda settings, _: write_picture(settings, path, (begin, end), mark or ()))
 
 
 @app.command(hidden=True)
