@@ -5,12 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from local.picture import PANELS
 from tests.support.guides import Block, blocks, moved, section
 from tests.support.pipeline import ROOT, Pipeline
 from tests.support.waiting import wait_for
@@ -99,6 +101,22 @@ def test_queries_run_and_use_an_index(pipeline: Pipeline) -> None:
             plan = "\n".join(row[0] for row in connection.execute(f"EXPLAIN {statement}".encode()))
             assert "Index" in plan, f"{statement}\n{plan}"
             assert "Seq Scan" not in plan, f"{statement}\n{plan}"
+
+
+def test_a_picture_of_a_run_is_drawn(pipeline: Pipeline, tmp_path: Path) -> None:
+    """The command draws the overview's panels from the run's own Prometheus, with at least one known value in each."""
+    path, now = tmp_path / "run.svg", time.time()
+    pipeline.run("-m", "signal_pipeline", "load", "--count", "100")
+
+    def known() -> bool:
+        span = ("--begin", str(now - 30), "--end", str(time.time()))
+        pipeline.local("picture", str(path), *span, "--mark", f"{now},{now + 1},load")
+        _, *plots = path.read_text().split('font-weight="bold"')
+        return len(plots) == len(PANELS) and all('<path d="M' in plot for plot in plots)
+
+    wait_for(known, seconds=40, what="a scrape of all that is drawn")
+    for title in PANELS:
+        assert title in path.read_text()
 
 
 def _stored(pipeline: Pipeline) -> list[str]:
