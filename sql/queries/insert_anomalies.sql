@@ -3,7 +3,8 @@
 -- An anomaly that exists gets no second outbox row: redelivery publishes nothing. The event's time and the anomaly's
 -- are the transaction's, so they are equal in table and event.
 -- The event's id follows from the anomaly's: one that is found again after its rows were lost, with a database that was
--- restored from a backup, is published under the id that consumers already know.
+-- restored from a backup, is published under the id that consumers already know. It is a UUID of version 8, of which
+-- RFC 9562 fixes the digits for version and variant alone.
 -- jsonb writes 1e308 as 309 digits: what was accepted in a quarter of a megabyte may be too large for any topic, and one
 -- such event would stop the connector for all. Its payload stays in the table, and the event says so.
 WITH incoming AS (
@@ -22,7 +23,10 @@ WITH incoming AS (
 ), published AS (
     INSERT INTO outbox_events (id, aggregateid, subject, payload)
     SELECT
-        left(encode(sha256(('anomaly_detected ' || id)::bytea), 'hex'), 32)::uuid,
+        overlay(
+            overlay(left(encode(sha256(('anomaly_detected ' || id)::bytea), 'hex'), 32) PLACING '8' FROM 13)
+            PLACING '8' FROM 17
+        )::uuid,
         id::text,
         coalesce(nullif(user_id, ''), signal_event_id::text),
         jsonb_build_object(

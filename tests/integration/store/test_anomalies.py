@@ -3,7 +3,7 @@
 import asyncio
 import json
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import RFC_4122, UUID, uuid4
 
 from signal_pipeline.domain.anomalies import Anomaly, anomalies_of
 from signal_pipeline.domain.signals import Signal
@@ -67,6 +67,7 @@ async def test_an_anomaly_found_again_after_a_loss_has_the_same_event(pool: Pool
     await store_anomalies(pool, [found])
     assert fetch("SELECT id, aggregateid FROM outbox_events ORDER BY 1") == before
     assert len({row[0] for row in before}) == 2
+    assert {(row[0].version, row[0].variant) for row in before} == {(8, RFC_4122)}
 
 
 async def test_redelivery_publishes_nothing(pool: Pool, make_signal: Any, fetch: Any) -> None:
