@@ -48,11 +48,9 @@ MUTANTS = (
             ),
             Edit(
                 path=_EMIT,
-                old="        outcomes = await self._connected().produce("
-                "[encode_record(event, topic=SIGNAL_EVENTS.name) for event in events])\n",
-                new="        records = [encode_record(event, topic=SIGNAL_EVENTS.name) for event in events]\n"
-                "        self._report = asyncio.ensure_future(self._connected().produce(records))\n"
-                "        outcomes = [None] * len(records)\n",
+                old="            outcomes = await self._connected().produce(records)\n",
+                new="            self._report = asyncio.ensure_future(self._connected().produce(records))\n"
+                "            outcomes = [None] * len(records)\n",
             ),
         ),
         tests=("tests/contract/test_emit.py::test_a_batch_without_any_acknowledgement",),
