@@ -199,9 +199,17 @@ async def test_the_schedule_is_answered_as_documented(kafka: KafkaBroker, databa
     settings = kafka.settings.model_copy(update={"database_url": SecretStr(database_url)})
     await asyncio.to_thread(apply_topics, settings)
     async for role in checked(ReplayDlq(settings, CollectorRegistry())):
-        await role.ask("POST", "/tick")
-        await role.ask("GET", "/stats")
+        for method, path in (("POST", "/tick"), ("GET", "/stats")):
+            await asyncio.wait_for(_until_served(role, method, path), 30)
         role.assert_complete(("POST", "/tick"), ("GET", "/stats"))
+
+
+async def _until_served(role: Checked, method: str, path: str) -> None:
+    """Ask until the broker is ready: its new topics have no leader for a moment, and its groups no coordinator."""
+    while True:
+        if (await role.ask(method, path)).status != 503:
+            return
+        await asyncio.sleep(0.1)
 
 
 @pytest.mark.parametrize("kind", [ProcessSignal, DetectAnomaly, ConfirmOutbox])
