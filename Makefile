@@ -2,6 +2,7 @@
 #
 # MODE=compose|process  how the pipeline runs; by default compose where a Docker engine answers, else process
 # PORT_OFFSET=n STATE_DIR=dir  a second, separate pipeline beside the first
+# FOLLOW=no             the logs commands print the end of the log and return, for scripts and pipes
 
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -15,6 +16,12 @@ LOCAL := $(PYTHON) -m local
 COMPOSE := docker compose
 STATE_DIR ?= .local
 export STATE_DIR
+FOLLOW ?= yes
+# Connect has one name for people; its container is named for what runs on it.
+CONTAINER = $(patsubst connect,debezium,$*)
+# Each mode's option for FOLLOW.
+COMPOSE_FOLLOW = $(if $(filter no,$(FOLLOW)),,--follow)
+LOCAL_FOLLOW = $(if $(filter no,$(FOLLOW)),--no-follow)
 
 # A pipeline that runs as processes stays what it is, even when an engine appears later.
 ifndef MODE
@@ -50,19 +57,19 @@ health: python  ## ask every component whether it serves
 doctor: python  ## look for faults everywhere and say the command that repairs each
 	$(PIPELINE) doctor
 
-logs: python  ## follow all logs
-	$(if $(filter compose,$(MODE)),$(COMPOSE) logs --follow --tail 20,$(LOCAL) logs)
+logs: python  ## follow all logs (FOLLOW=no prints their ends)
+	$(if $(filter compose,$(MODE)),$(COMPOSE) logs $(COMPOSE_FOLLOW) --tail 20,$(LOCAL) logs $(LOCAL_FOLLOW))
 
 logs-dlq: logs-replay-dlq  ## follow the log of the dead-letter recovery
 
-logs-%: python  ## follow the log of one service
-	$(if $(filter compose,$(MODE)),$(COMPOSE) logs --follow --tail 100 $*,$(LOCAL) logs $* --lines 100)
+logs-%: python  ## follow the log of one service (FOLLOW=no prints its end)
+	$(if $(filter compose,$(MODE)),$(COMPOSE) logs $(COMPOSE_FOLLOW) --tail 100 $(CONTAINER),$(LOCAL) logs $* --lines 100 $(LOCAL_FOLLOW))
 
 stop-%: python  ## stop one service and leave it stopped: see what an outage does
-	$(if $(filter compose,$(MODE)),$(COMPOSE) stop $*,$(LOCAL) stop $*)
+	$(if $(filter compose,$(MODE)),$(COMPOSE) stop $(CONTAINER),$(LOCAL) stop $*)
 
 start-%: python  ## start it again
-	$(if $(filter compose,$(MODE)),$(COMPOSE) start $*,$(LOCAL) start $*)
+	$(if $(filter compose,$(MODE)),$(COMPOSE) start $(CONTAINER),$(LOCAL) start $*)
 
 emit-off: python  ## stop the steady emission, for later starts too
 ifeq ($(MODE),compose)

@@ -1,0 +1,38 @@
+"""The Makefile's commands on one service, as both modes run them; make itself says what it would run."""
+
+import subprocess
+
+import pytest
+
+from local.layout import ROOT
+
+
+def orders(*words: str) -> list[str]:
+    """Return the commands that make would run, without that which readies the Python environment."""
+    said = subprocess.run(["make", "--dry-run", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [" ".join(line.split()) for line in said.splitlines() if "install.sh" not in line]
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (("MODE=process", "logs-emit"), ".venv/bin/python -m local logs emit --lines 100"),
+        (("MODE=process", "logs-emit", "FOLLOW=no"), ".venv/bin/python -m local logs emit --lines 100 --no-follow"),
+        (("MODE=process", "logs", "FOLLOW=no"), ".venv/bin/python -m local logs --no-follow"),
+        (("MODE=compose", "logs-emit"), "docker compose logs --follow --tail 100 emit"),
+        (("MODE=compose", "logs-emit", "FOLLOW=no"), "docker compose logs --tail 100 emit"),
+        (("MODE=compose", "logs", "FOLLOW=no"), "docker compose logs --tail 20"),
+    ],
+)
+def test_a_log_is_followed_unless_told_otherwise(words: tuple[str, ...], wanted: str) -> None:
+    """FOLLOW=no prints the end of a log and returns, in both modes."""
+    assert orders(*words) == [wanted]
+
+
+@pytest.mark.parametrize("action", ["logs", "stop", "start"])
+def test_connect_has_one_name_in_both_modes(action: str) -> None:
+    """What runbooks and doctor call connect is the container debezium; the task connector keeps its name."""
+    (order,) = orders("MODE=compose", f"{action}-connect", "FOLLOW=no")
+    assert order.split()[-1] == "debezium"
+    assert orders("MODE=process", f"{action}-connect")[0].split()[4] == "connect"
+    assert orders("MODE=compose", f"{action}-connector")[0].split()[-1] == "connector"
