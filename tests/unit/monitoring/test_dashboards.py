@@ -1,23 +1,20 @@
 """The dashboards as files: Grafana knows every field, every query parses and reads what somebody exports."""
 
-import inspect
 import json
 import re
 import subprocess
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from prometheus_client import CollectorRegistry
 
 from local.dashboards import DASHBOARDS
 from local.dashboards.alarms import Alarm, alarms
 from local.layout import ROOT
-from signal_pipeline.observability import metrics
 from signal_pipeline.topology import ROLES
+from tests.support.declared import declared_families, exported_series
 from tests.support.grafana import (
     DASHBOARD_FILES,
     Grid,
@@ -26,9 +23,6 @@ from tests.support.grafana import (
     board,
 )
 from tests.support.promql import for_prometheus, metrics_of
-
-if TYPE_CHECKING:
-    from prometheus_client.metrics_core import Metric
 
 BOARDS = {path.stem: board(path) for path in DASHBOARD_FILES}
 PANELS = [(name, panel) for name, each in BOARDS.items() for panel in each.with_data()]
@@ -45,27 +39,6 @@ OF_PROMETHEUS = {"up", "ALERTS"}
 
 def _label(pair: tuple[str, PanelModel]) -> str:
     return f"{pair[0]}: {pair[1].title}"
-
-
-def _families() -> "list[Metric]":
-    """Return every metric that is declared."""
-    families: list[Metric] = []
-    for name in metrics.__all__:
-        made = getattr(metrics, name)
-        if inspect.isclass(made):
-            registry, more = CollectorRegistry(), {}
-            if "usage" in inspect.signature(made).parameters:
-                more = {"usage": lambda: (0, 0, 0)}
-            made(registry, **more)
-            families += registry.collect()
-    families += metrics.function_registry("emit").collect()
-    return [*families, *metrics.trigger_registry().collect()]
-
-
-def _exported() -> set[str]:
-    """Return every series' name that the declared metrics have."""
-    endings = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",), "info": ("_info",)}
-    return {family.name + ending for family in _families() for ending in endings[family.type]}
 
 
 def test_the_dashboards_are_there() -> None:
@@ -119,7 +92,7 @@ def test_every_query_reads_what_is_exported(pair: tuple[str, PanelModel]) -> Non
     recorded = {rule["record"] for rule in RULES if "record" in rule}
     named = set().union(*(metrics_of(target.expr) for target in pair[1].targets))
     assert named
-    assert named - _exported() - recorded - OF_PROMETHEUS == set()
+    assert named - exported_series() - recorded - OF_PROMETHEUS == set()
 
 
 def test_roles_and_classes_in_queries_exist() -> None:
@@ -165,7 +138,7 @@ def test_nothing_known_is_not_shown_as_zero(pair: tuple[str, PanelModel]) -> Non
 
 def test_what_nobody_knows_becomes_no_number(tmp_path: Path) -> None:
     """When every gauge is NaN, no query for a present value gives a number: not 0, and not the sum of what is left."""
-    gauges = [family.name for family in _families() if family.type == "gauge"]
+    gauges = [family.name for family in declared_families() if family.type == "gauge"]
     queries = [
         re.sub(r"\{[^}]*\}", "", target.expr) for _, panel in PANELS for target in panel.targets if target.instant
     ]
