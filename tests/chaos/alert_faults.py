@@ -7,20 +7,18 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from tests.chaos.database_outages import TableLocked, drop_slot
+from tests.chaos.database_outages import TableLocked
 from tests.chaos.outages import Outage, Stopped
+from tests.chaos.slot import drop_slot, order_connector
 from tests.checker.model import RawRecord
-from tests.support.http import request_json, send
 from tests.support.metrics import topic_end
 from tests.support.pipeline import Pipeline
 from tests.support.sender import Sender
-from tests.support.waiting import wait_for
 
 __all__ = ["FAULTS", "RATE", "Fault"]
 
 RATE = 500  # steady emission, signals a second
 _POISON_PER_SECOND = 20
-_STATE_SECONDS = 60.0  # Connect changes the state of a connector within seconds
 
 
 class ConnectorPaused:
@@ -28,11 +26,11 @@ class ConnectorPaused:
 
     def inflict(self, pipeline: Pipeline) -> None:
         """Pause it."""
-        _order(pipeline, "pause", "PAUSED")
+        order_connector(pipeline, "pause", "PAUSED")
 
     def heal(self, pipeline: Pipeline) -> None:
         """Resume it."""
-        _order(pipeline, "resume", "RUNNING")
+        order_connector(pipeline, "resume", "RUNNING")
 
     def proves(self, _: Pipeline) -> str:
         """Connect said so itself."""
@@ -89,18 +87,6 @@ class PoisonStream:
             poison = [RawRecord(key=None, value=f"poison {time.time_ns()}".encode()) for _ in range(_POISON_PER_SECOND)]
             self._sender.produce("signal-events", [(record, None) for record in poison])
             self._seconds += 1
-
-
-def _order(pipeline: Pipeline, what: str, state: str) -> None:
-    """Give the connector an order, and wait until connector and task are in the state that it leads to."""
-    address = f"{pipeline.settings.connect_url}/connectors/outbox-connector"
-    send(f"{address}/{what}", method="PUT")
-
-    def reached() -> bool:
-        status = request_json(f"{address}/status")
-        return [status["connector"]["state"], *(task["state"] for task in status["tasks"])] == [state, state]
-
-    wait_for(reached, seconds=_STATE_SECONDS, what=f"a connector and a task that are {state}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,27 +8,11 @@ from psycopg import Connection, OperationalError
 from tests.support.pipeline import Pipeline
 from tests.support.waiting import wait_for
 
-__all__ = ["Crowded", "LongTransaction", "ReadOnly", "TableLocked", "WalSenderEnded", "drop_slot"]
+__all__ = ["Crowded", "LongTransaction", "ReadOnly", "TableLocked", "WalSenderEnded"]
 
 _FUNCTIONS = ("process-signal", "detect-anomaly", "confirm-outbox", "replay-dlq")
 _CROWDING_SECONDS = 120  # some 190 connections, one after the other, on a busy machine
 _WRITABLE = "-c default_transaction_read_only=off"
-_DROP_SECONDS = 60  # the connector is back within a second, and may be faster than the drop
-
-
-def drop_slot(pipeline: Pipeline) -> None:
-    """End the connector's replication connection and drop the outbox's slot before it is back."""
-    with psycopg.connect(pipeline.database_url, autocommit=True) as connection:
-
-        def dropped() -> bool:
-            connection.execute("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active")
-            try:
-                connection.execute("SELECT pg_drop_replication_slot('outbox_slot')")
-            except psycopg.errors.ObjectInUse:
-                return False
-            return True
-
-        wait_for(dropped, seconds=_DROP_SECONDS, what="the loss of the slot")
 
 
 class ReadOnly:

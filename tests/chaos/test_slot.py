@@ -5,10 +5,9 @@ import time
 
 import pytest
 
-from tests.chaos.database_outages import drop_slot
 from tests.chaos.load import ANOMALOUS, ENOUGH, Load
+from tests.chaos.slot import connector_states, drop_slot
 from tests.chaos.symptoms import repeated_events, say, seconds_until_drained
-from tests.support.http import request_json
 from tests.support.pipeline import Pipeline
 from tests.support.sender import Sender
 from tests.support.waiting import wait_for
@@ -24,14 +23,16 @@ async def test_cdc_5_slot_dropped(pipeline: Pipeline, sender: Sender) -> None:
         await load.more()
         await asyncio.to_thread(drop_slot, pipeline)
         dropped = time.monotonic()
-        await asyncio.to_thread(wait_for, lambda: "FAILED" in _states(pipeline), seconds=60, what="a failed connector")
+        await asyncio.to_thread(
+            wait_for, lambda: "FAILED" in connector_states(pipeline), seconds=60, what="a failed connector"
+        )
         detected = time.monotonic() - dropped
         await load.more(2 * ENOUGH)
     status = await asyncio.to_thread(_product, pipeline, "outbox-status")
     assert "missing" in status, status
     await asyncio.to_thread(_product, pipeline, "outbox", "republish", "--older-than", "0")
     await asyncio.to_thread(_product, pipeline, "outbox", "reconnect")
-    assert _states(pipeline) == ["RUNNING", "RUNNING"]
+    assert connector_states(pipeline) == ["RUNNING", "RUNNING"]
     async with Load(sender, ANOMALOUS) as afterwards:
         await afterwards.more()
     await asyncio.to_thread(seconds_until_drained, pipeline, seconds=_RECOVERY_SECONDS)
@@ -46,9 +47,3 @@ def _product(pipeline: Pipeline, *arguments: str) -> str:
     done = pipeline.run("-m", "signal_pipeline", *arguments)
     assert done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
     return done.stdout
-
-
-def _states(pipeline: Pipeline) -> list[str]:
-    """Return the state of the connector and of its task."""
-    status = request_json(f"{pipeline.settings.connect_url}/connectors/outbox-connector/status")
-    return [status["connector"]["state"], *(each["state"] for each in status["tasks"])]

@@ -109,7 +109,7 @@ def _rule(rule: dict[str, Any], recorded: dict[str, str]) -> Rule:
         severity=rule["labels"]["severity"],
         runbook=rule["annotations"]["runbook_url"],
         window_seconds=max(_windows(rule["expr"], recorded), default=0),
-        hold_seconds=_seconds(rule["for"]),
+        hold_seconds=_seconds(rule.get("for", "0s")),
     )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from signal_pipeline.topology import ROLES
-from tests.support.rule_files import ALERTS, MONITORING, RULE_TESTS, looks_at_alerts, role_is_told
 from tests.support.orders import unknown_targets
+from tests.support.rule_files import ALERTS, MONITORING, RULE_TESTS, looks_at_alerts, role_is_told
 
 _FIRST = re.compile(r"First:\s+make (?P<target>(?:\{\{ \$labels\.role }}|\S)+)$")
 _LABEL = re.compile(r"\{\{ \$labels\.role }}")

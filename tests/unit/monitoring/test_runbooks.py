@@ -8,11 +8,11 @@ import pytest
 
 from signal_pipeline.settings import Settings
 from signal_pipeline.topology import ROLES
-from tests.support.rule_files import ALERTS, RECORDED
 from tests.support.declared import exported_series
 from tests.support.orders import parse_pipeline_command, unknown_targets
 from tests.support.pipeline import ROOT
 from tests.support.promql import metrics_of
+from tests.support.rule_files import ALERTS, RECORDED
 from tests.support.runbooks import RUNBOOKS, Runbook, for_ports_of, repairs
 
 COMMANDS = tuple(dict.fromkeys(command for page in RUNBOOKS.values() for command in page.commands))
