@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from local.components.pipeline import EMIT_TRIGGER
 from tests.chaos.alert_faults import FAULTS, RATE, Fault
 from tests.chaos.load import Load, Pace
 from tests.chaos.symptoms import say, seconds_until_drained
@@ -24,6 +25,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(2400)]
 
 _QUIET_SECONDS = 300.0  # longer than any `for` that an alert on the present state has
 _LOOK_SECONDS = 1.0
+_AUDIT_SECONDS = 900.0  # of more than a million events, on a busy machine
 _RECOVERY_SECONDS = 180.0
 _GENTLE = Pace(senders=1, batch=10, rate=20)  # beside the steady emission, and in the ledger
 
@@ -108,7 +110,8 @@ async def test_the_right_alerts_fire_and_end(
 
 def test_nothing_was_lost(pipeline: Pipeline) -> None:
     """After all faults the product's own audit accounts for every event of the steady emission."""
-    audit = pipeline.run("-m", "signal_pipeline", "verify")
+    pipeline.local("stop", EMIT_TRIGGER)
+    audit = pipeline.run("-m", "signal_pipeline", "verify", seconds=_AUDIT_SECONDS)
     assert audit.returncode == 0, f"{audit.stdout}\n{audit.stderr}"
 
 
