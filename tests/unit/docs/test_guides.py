@@ -24,7 +24,7 @@ SETTINGS = Settings(_env_file=None)  # type: ignore[call-arg]  # pydantic-settin
 # Variables of others that the pages tell to set.
 _FOREIGN = {
     "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "MODE", "NO_COLOR", "QUICK", "CELL", "COMPOSE_PROFILES", "DOMAIN",
-    "ACME_EMAIL", "OLD_URL", "NEW_PASSWORD",
+    "ACME_EMAIL", "SSL_CERT_FILE", "OLD_URL", "NEW_PASSWORD",
 }  # fmt: skip
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
