@@ -1,6 +1,7 @@
 """`offsets`: how far the groups are, kept beside a backup of the database, and put back with it.
 
 save      committed offsets ──▶ file, before the dump begins: whatever lies before them is in the dump
+again     first record that Kafka holds ──▶ committed
 restore   file ──▶ earlier of saved and present, within what Kafka holds ──▶ committed: triggers read on from there
 wait      lag of every group ──▶ 0
 
@@ -9,7 +10,7 @@ A group only ever goes back. What is read twice changes nothing, and what lies b
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from signal_pipeline.commands.screen import OUT, Cell, show_table
 from signal_pipeline.errors import ConfigurationError
 from signal_pipeline.settings import Settings
 
-__all__ = ["Move", "move_of", "restore_offsets", "save_offsets", "wait_for_drained"]
+__all__ = ["Move", "move_of", "read_again", "restore_offsets", "save_offsets", "wait_for_drained"]
 
 _MEMBERS_SECONDS: Final = 30.0  # a broker that has just started knows its old members until their sessions end
 _POLL_SECONDS: Final = 0.5
@@ -76,9 +77,29 @@ def restore_offsets(settings: Settings, path: Path) -> None:
         Conflict: a trigger still runs; groups before it in the table are put back already, and a repeat does the rest.
         DependencyUnavailable: the broker does not answer.
     """
-    saved, offsets = _saved(path), KafkaOffsets(settings)
-    rows, gone = list[tuple[Cell, ...]](), 0
+    _put_back(settings, _saved(path))
+
+
+def read_again(settings: Settings, groups: Sequence[str]) -> None:
+    """Put groups back to the first record that Kafka still holds: after their effects were lost.
+
+    Raises:
+        ConfigurationError: there is no such group.
+        Conflict: a trigger still runs; groups before it are put back already, and a repeat does the rest.
+        DependencyUnavailable: the broker does not answer.
+    """
+    known = {group for group, _ in READERS}
+    if unknown := [group for group in groups if group not in known]:
+        raise ConfigurationError(f"no group {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    _put_back(settings, {group: {} for group in groups})
+
+
+def _put_back(settings: Settings, saved: Mapping[str, Mapping[int, int | None]]) -> None:
+    """Move groups, and print what they read again; a partition without an offset goes back to its beginning."""
+    offsets, rows, gone = KafkaOffsets(settings), list[tuple[Cell, ...]](), 0
     for group, topic in READERS:
+        if group not in saved:
+            continue
         held, present = offsets.ranges(topic.name), offsets.committed(group, topic.name)
         moves = {number: move_of(saved[group].get(number), present[number], span) for number, span in held.items()}
         targets = {(topic.name, number): move.offset for number, move in moves.items()}

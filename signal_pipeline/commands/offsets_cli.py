@@ -34,6 +34,15 @@ def restore(path: File) -> None:
 
 
 @app.command()
+def again(groups: Annotated[list[str], typer.Argument(metavar="GROUP", help="such as process-signal")]) -> None:
+    """Let groups read again all that Kafka holds, while their triggers do not run: for effects that were lost."""
+    from signal_pipeline.commands.group_offsets import read_again  # noqa: PLC0415
+
+    with command_settings(_CLIENT) as settings:
+        read_again(settings, groups)
+
+
+@app.command()
 def wait(
     seconds: Annotated[float, typer.Option(min=0, help="how long at most")] = 300.0,
 ) -> None:

@@ -8,9 +8,9 @@ from confluent_kafka import Consumer
 
 from signal_pipeline.broker import group_commit
 from signal_pipeline.broker.group_commit import commit_for_group
-from signal_pipeline.commands.group_offsets import restore_offsets, save_offsets, wait_for_drained
+from signal_pipeline.commands.group_offsets import read_again, restore_offsets, save_offsets, wait_for_drained
 from signal_pipeline.commands.kafka_offsets import KafkaOffsets
-from signal_pipeline.errors import Conflict
+from signal_pipeline.errors import ConfigurationError, Conflict
 from signal_pipeline.events.kafka import encode_record
 from signal_pipeline.topology import SIGNAL_EVENTS
 from tests.integration.commands.conftest import World, event
@@ -35,6 +35,23 @@ async def test_groups_go_back_to_where_they_were(world: World, tmp_path: Path) -
     assert _behind(world, "process-signal") == _behind(world, "detect-anomaly") == _RECORDS
     await asyncio.to_thread(restore_offsets, world.settings, tmp_path / "offsets.json")
     assert _behind(world, "process-signal") == _RECORDS
+
+
+async def test_a_group_reads_again_what_there_is(world: World) -> None:
+    """One group goes back to the first record that Kafka holds; the others stay where they are."""
+    await world.accept([event(number) for number in range(_RECORDS)])
+    await asyncio.to_thread(read_again, world.settings, ["detect-anomaly"])
+    ranges = await asyncio.to_thread(KafkaOffsets(world.settings).ranges, SIGNAL_EVENTS.name)
+    assert _behind(world, "detect-anomaly") == sum(span.records for span in ranges.values()) >= _RECORDS
+    assert _behind(world, "process-signal") == 0
+
+
+async def test_a_group_that_there_is_not_is_named(world: World) -> None:
+    """A misspelt group moves nothing, and the message tells which there are."""
+    await world.accept([event(number) for number in range(_RECORDS)])
+    with pytest.raises(ConfigurationError, match=r"no group detector; there are .*detect-anomaly"):
+        await asyncio.to_thread(read_again, world.settings, ["process-signal", "detector"])
+    assert _behind(world, "process-signal") == 0
 
 
 async def test_a_group_that_is_read_stays(world: World) -> None:
