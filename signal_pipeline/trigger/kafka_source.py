@@ -21,7 +21,7 @@ from signal_pipeline.trigger.manifest import KafkaTrigger
 
 __all__ = ["DRAIN_SECONDS", "KafkaTriggerSource"]
 
-DRAIN_SECONDS: Final = 25.0  # a platform kills after 30 s; the rest is for the last commit
+DRAIN_SECONDS: Final = 22.0  # a platform kills after 30 s; the last commit and the end of the client take up to 5 s
 _LEAVE_SECONDS: Final = 4.0
 # Lag counts what is not committed: at 1,000 events a second this keeps it near 100 while all is well.
 _COMMIT_SECONDS: Final = 0.1
