@@ -185,7 +185,7 @@ class ReplayOrders:
 
     async def _created(self, order: JobOrder, *, is_current: bool) -> UUID:
         """Return the job of an order: the one that its idempotency key gave before, else a new one."""
-        known = await find_job_by_key(self._pool, order.idempotency_key) if order.idempotency_key else None
+        known = await self._known(order)
         if known is None:
             if not is_current:
                 raise Conflict("the dead letters have changed since the plan; make a new one", code="plan_changed")
@@ -194,13 +194,20 @@ class ReplayOrders:
             raise Conflict("the Idempotency-Key belongs to another order", code="idempotency_key_used")
         return known.job_id
 
+    async def _known(self, order: JobOrder) -> KnownJob | None:
+        return await find_job_by_key(self._pool, order.idempotency_key) if order.idempotency_key else None
+
     async def _create(self, order: JobOrder) -> KnownJob:
         try:
             return await create_job(self._pool, order)
         except StoreError as exc:
-            if exc.failure.code == _UNIQUE_VIOLATION:
+            if exc.failure.code != _UNIQUE_VIOLATION:
+                raise
+            # The active job may be this very order's: sent twice at once, it may meet that index before its key's.
+            known = await self._known(order)
+            if known is None:
                 raise Conflict("another job is active; wait for it or cancel it", code="job_active") from exc
-            raise
+            return known
 
     async def _selected(self, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
         limit = wanted.get("limit")
