@@ -168,8 +168,9 @@ async def test_a_refused_connection_is_a_dependency(database_url: str, fetch: Fe
     ] * len(urls)
 
 
-async def test_a_schema_change_under_prepared_statements_costs_one_try(pool: Pool, fetch: Fetch) -> None:
+async def test_a_schema_change_under_prepared_statements_costs_one_try(database_url: str, fetch: Fetch) -> None:
     """A statement prepared before its result changed fails once as a dependency; the next try has a new connection."""
+    pool = Pool(database_url, application_name="test", size=2)  # no third connection that has prepared nothing
     fetch("DROP TABLE IF EXISTS changing")
     fetch("CREATE TABLE changing AS SELECT 1 AS a")
     statement = "SELECT * FROM changing WHERE a = %s"
@@ -184,3 +185,4 @@ async def test_a_schema_change_under_prepared_statements_costs_one_try(pool: Poo
     async with pool.connection() as one, pool.connection() as other:
         for connection in (one, other):
             assert await (await connection.execute(statement, (1,))).fetchall() == [(1, None)]
+    await pool.close()
