@@ -116,8 +116,8 @@ dlq-metrics: python  ## the recovery's metrics as they are now
 	$(PIPELINE) dlq-metrics
 
 ##@ Development
-test: install-dev  ## run all tests, in two processes (T=path or T="-k name" selects, in one)
-	$(PYTHON) -m pytest $(or $(T),--numprocesses 2 --dist loadgroup)
+test: install-dev  ## run all tests (T=path or T="-k name" selects)
+	$(PYTHON) -m pytest $(T)
 
 bench: install-dev  ## run the benchmark; QUICK=1 takes less than 3 minutes
 	$(PYTHON) -m bench $(if $(QUICK),--quick)

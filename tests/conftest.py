@@ -8,11 +8,6 @@ import pytest
 from tests.support.pipeline import Pipeline, own_pipeline
 from tests.support.sender import Sender
 
-_TESTS = Path(__file__).parent
-# Folders whose tests share one pipeline, or one broker and one database server: a process runs all of a group. The
-# others need nothing, and go to whichever process is free.
-_GROUPS = {"e2e": "pipeline", "chaos": "pipeline", "integration": "servers", "contract": "functions"}
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Name the one marker of the suite."""
@@ -20,10 +15,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long chaos cells out of a run of everything; keep together what shares a server."""
-    for item in items:
-        if group := _GROUPS.get(item.path.relative_to(_TESTS).parts[0]):
-            item.add_marker(pytest.mark.xdist_group(group))
+    """Leave the long chaos cells out of a run of everything."""
     if any("chaos" in argument for argument in config.args):
         return
     left_out = [item for item in items if item.get_closest_marker("long")]
