@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import yaml
-
 from tests.support.http import request_json
-from tests.support.pipeline import ROOT
 from tests.support.promql import metrics_of
+from tests.support.rule_files import ALERTS, RECORDED
 
-__all__ = ["SLACK_SECONDS", "Alert", "Rule", "active_alerts", "alert_rules", "rule_groups", "runbook_of"]
+__all__ = ["SLACK_SECONDS", "Alert", "Rule", "active_alerts", "alert_rules", "runbook_of"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d+)([smhd])")
@@ -71,15 +69,7 @@ def active_alerts(port: int) -> list[Alert]:
 @cache
 def alert_rules() -> dict[str, Rule]:
     """Return every alert of the rules files by its name."""
-    rules = [rule for group in rule_groups() for rule in group["rules"]]
-    recorded = {rule["record"]: rule["expr"] for rule in rules if "record" in rule}
-    return {rule["alert"]: _rule(rule, recorded) for rule in rules if "alert" in rule}
-
-
-def rule_groups() -> list[dict[str, Any]]:
-    """Return the groups of all rules files."""
-    files = sorted((ROOT / "monitoring" / "rules").glob("*.yml"))
-    return [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
+    return {name: _rule(rule) for name, rule in ALERTS.items()}
 
 
 def runbook_of(name: str) -> str:
@@ -103,20 +93,20 @@ def _alert(shown: dict[str, Any]) -> Alert:
     )
 
 
-def _rule(rule: dict[str, Any], recorded: dict[str, str]) -> Rule:
+def _rule(rule: dict[str, Any]) -> Rule:
     return Rule(
         name=rule["alert"],
         severity=rule["labels"]["severity"],
         runbook=rule["annotations"]["runbook_url"],
-        window_seconds=max(_windows(rule["expr"], recorded), default=0),
+        window_seconds=max(_windows(rule["expr"]), default=0),
         hold_seconds=_seconds(rule.get("for", "0s")),
     )
 
 
-def _windows(expression: str, recorded: dict[str, str]) -> Iterator[float]:
+def _windows(expression: str) -> Iterator[float]:
     yield from (_seconds(text) for text in _WINDOW.findall(expression))
-    for name in metrics_of(expression) & recorded.keys():
-        yield from _windows(recorded[name], recorded)
+    for name in metrics_of(expression) & RECORDED.keys():
+        yield from _windows(RECORDED[name])
 
 
 def _seconds(duration: str) -> float:

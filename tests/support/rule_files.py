@@ -10,20 +10,24 @@ import yaml
 from tests.support.pipeline import ROOT
 
 __all__ = ["ALERTS", "MONITORING", "RECORDED", "RULE_TESTS", "Look", "looks_at_alerts", "role_is_told"]
+__all__ += ["rule_groups"]
 
 MONITORING: Final = ROOT / "monitoring"
 RULE_TESTS: Final = sorted((MONITORING / "tests").glob("*.yml"))
-_RULES: Final[list[dict[str, Any]]] = [
-    rule
-    for path in sorted((MONITORING / "rules").glob("*.yml"))
-    for group in yaml.safe_load(path.read_text())["groups"]
-    for rule in group["rules"]
-]
-ALERTS: Final = {rule["alert"]: rule for rule in _RULES if "alert" in rule}
-RECORDED: Final = {rule["record"]: rule["expr"] for rule in _RULES if "record" in rule}
 # Without the state: that it is not even pending.
 _FIRING: Final = re.compile(r'count by \(role\) \(ALERTS\{alertname="(\w+)"(, alertstate="firing")?\}\)')
 _BY_ROLE: Final = re.compile(r"\bby \([^)]*\brole\b[^)]*\)")
+
+
+def rule_groups() -> list[dict[str, Any]]:
+    """Return the groups of all rules files."""
+    files = sorted((MONITORING / "rules").glob("*.yml"))
+    return [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
+
+
+_RULES: Final[list[dict[str, Any]]] = [rule for group in rule_groups() for rule in group["rules"]]
+ALERTS: Final = {rule["alert"]: rule for rule in _RULES if "alert" in rule}
+RECORDED: Final = {rule["record"]: rule["expr"] for rule in _RULES if "record" in rule}
 
 
 @dataclass(frozen=True, kw_only=True)

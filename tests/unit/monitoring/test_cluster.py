@@ -10,8 +10,8 @@ import yaml
 
 from local.layout import ROOT
 from signal_pipeline.topology import ROLES
-from tests.support.alerts import rule_groups
 from tests.support.cluster import KustomizationFile, PodMonitorFile, PrometheusRuleFile
+from tests.support.rule_files import rule_groups
 
 FOLDER = ROOT / "deploy" / "monitoring"
 README = (FOLDER / "README.md").read_text()
