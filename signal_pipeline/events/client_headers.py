@@ -1,10 +1,10 @@
 """Headers of a message as the Kafka client has them.
 
-The client gives their names as text. A name that is not UTF-8, which any broker takes, it cannot give: it returns a list
-with null pointers and an error beside it. Whoever calls through C's protocol gets a SystemError; a warm call site of
-Python does not look, and the null pointers end the process. Asked a second time the client gives the list without the
-error. So it is asked once, through C, and such a record stands for itself with one header that no CloudEvent may have:
-it is poison, and not the end of whoever reads it.
+The client gives their names as text. A name that is not UTF-8, which any broker takes, it cannot give: it returns a
+list with null pointers and an error beside it. Whoever calls through C's protocol gets a SystemError; a warm call site
+of Python does not look, and the null pointers end the process. Asked a second time the client gives the list without
+the error. So it is asked once, through C, and such a record stands for itself with one header that no CloudEvent may
+have: it is poison, and not the end of whoever reads it.
 """
 
 from operator import methodcaller
