@@ -17,17 +17,29 @@ _SECONDS = 280  # it waits for a dead letter, a job and a second failure, each f
 
 def test_the_whole_collection_passes(pipeline: Pipeline, tmp_path: Path) -> None:
     """Every request of the collection is sent, has assertions, and none of them fails."""
-    report = tmp_path / "report.json"
-    variables = [part for each in _environment(pipeline.settings).items() for part in ("--env-var", "=".join(each))]
+    results = _run(pipeline.settings, tmp_path / "first.json")
+    if unanswered := [each["path"] for each in results if not _answered(each)]:
+        # The runner's first request was seen to end without an answer, rarely, and without a word why. That the roles
+        # answer is asked of them; the collection then has a second chance.
+        assert pipeline.run("-m", "local", "health").returncode == 0, unanswered
+        results = _run(pipeline.settings, tmp_path / "second.json")
+    assert [found for each in results for found in _faults(each)] == []
+    sent = {f"{each['path']}.bru" for each in results}
+    requests = [path for path in COLLECTION.glob("*/*.bru") if path.name != "folder.bru"]
+    assert sent == {str(path.relative_to(COLLECTION)) for path in requests if path.parent.name != "environments"}
+
+
+def _run(settings: Settings, report: Path) -> list[dict[str, Any]]:
+    """Run the collection and return what became of each request; the exit status must agree with it."""
+    variables = [part for each in _environment(settings).items() for part in ("--env-var", "=".join(each))]
     command = [BRUNO, "run", "-r", "--env", "local", *variables, "--reporter-json", report]
     done = subprocess.run(command, cwd=COLLECTION, capture_output=True, text=True, timeout=_SECONDS, check=False)
     assert report.exists(), done.stdout + done.stderr
     (run,) = json.loads(report.read_text())
-    assert [found for each in run["results"] for found in _faults(each)] == []
-    assert done.returncode == 0, done.stdout
-    sent = {f"{each['path']}.bru" for each in run["results"]}
-    requests = [path for path in COLLECTION.glob("*/*.bru") if path.name != "folder.bru"]
-    assert sent == {str(path.relative_to(COLLECTION)) for path in requests if path.parent.name != "environments"}
+    results: list[dict[str, Any]] = run["results"]
+    faults = [found for each in results for found in _faults(each)]
+    assert (done.returncode == 0) == (not faults), done.stdout
+    return results
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -45,9 +57,14 @@ def _environment(settings: Settings) -> dict[str, str]:
     return found
 
 
+def _answered(result: dict[str, Any]) -> bool:
+    return isinstance((result["response"] or {}).get("status"), int)
+
+
 def _faults(result: dict[str, Any]) -> list[str]:
     """Return what failed of a request; one without assertions proves nothing."""
     asserted = result["assertionResults"]
     faults = [f"{each['lhsExpr']} {each['rhsExpr']}: {each['error']}" for each in asserted if each["status"] != "pass"]
     faults += [str(result["error"])] if result["error"] else []
+    faults += [f"no answer: {result['response']}"[:500]] if faults and not _answered(result) else []
     return [f"{result['path']}: {each}" for each in faults or ([] if asserted else ["no assertion"])]

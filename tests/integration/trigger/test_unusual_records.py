@@ -4,10 +4,8 @@ from collections import Counter
 
 from confluent_kafka import Producer
 
-from signal_pipeline.broker.admin import apply_topics
 from signal_pipeline.domain.dead_letters import NAMES, original_headers
 from signal_pipeline.events.client_headers import UNREADABLE
-from signal_pipeline.topology import DEAD_LETTERS
 from tests.integration.kafka_fixture import KafkaBroker
 from tests.integration.trigger.conftest import (
     DEADLINE_SECONDS,
@@ -46,18 +44,17 @@ async def test_a_record_that_grows_beyond_every_topic_becomes_a_dead_letter_of_i
     kafka: KafkaBroker, function: FunctionProcess
 ) -> None:
     """4 MiB that came compressed fit no dead letter: it says where they are and how many, and the partition goes on."""
-    apply_topics(kafka.settings)
-    topic, value = kafka.topic(), b"poison" + bytes(4 * 1024 * 1024)
+    topic, letters, value = kafka.topic(), kafka.topic(), b"poison" + bytes(4 * 1024 * 1024)
     servers = {"bootstrap.servers": kafka.settings.kafka_bootstrap_servers}
     producer = Producer({**servers, "message.max.bytes": 2 * len(value), "compression.type": "zstd"})
     producer.produce(topic, value, b"key", headers=[("ce_specversion", b"1.0"), ("ce_id", b"large")])
     assert producer.flush(DEADLINE_SECONDS) == 0
     await produce(kafka, [outgoing(topic, 1)])
-    trigger = make_trigger(function, topic, DEAD_LETTERS.name)
+    trigger = make_trigger(function, topic, letters)
     async with running(trigger, kafka):
         await until(lambda: drained(kafka, trigger.group, topic, 1))
     assert function.landed() == Counter(["id-1"])
-    (letter,) = (one for one in kafka.records(DEAD_LETTERS.name) if dict(one.headers)["ce_dlqtopic"] == topic.encode())
+    (letter,) = kafka.records(letters)
     assert (letter.key, letter.value) == (None, None)
     assert tuple(name for name, _ in letter.headers) == NAMES
     said = {name: (content or b"").decode() for name, content in letter.headers}
