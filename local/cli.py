@@ -20,6 +20,7 @@ from local.picture import write_picture
 from local.registry import Registry
 from local.service import Unusable
 from local.supervisor import Refused
+from signal_pipeline.errors import ConfigurationError
 from signal_pipeline.settings import Settings, load_settings
 
 __all__ = ["app"]
@@ -34,6 +35,8 @@ def _context() -> tuple[Settings, Layout]:
         settings = load_settings()
     except ValidationError as exc:
         raise Refused("\n".join(map(_explained, exc.errors()))) from exc
+    except ConfigurationError as exc:
+        raise Refused(str(exc)) from exc
     return settings, Layout.of(settings.state_dir)
 
 

@@ -52,6 +52,7 @@ _TABLE_HEADER = """\
 # Settings
 
 Each is an environment variable or a line of `.env`; an unknown one is ignored, a malformed one stops the start.
+Each secret may stand in a file instead, which the variable's name with `_FILE` names: `JWT_SECRET_KEY_FILE`.
 
 | variable | default | meaning |
 |---|---|---|

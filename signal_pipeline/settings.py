@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from signal_pipeline.secret_files import SecretFileSource
 from signal_pipeline.topology import ROLES, role_named
 
 __all__ = ["Settings", "load_settings"]
@@ -15,6 +16,7 @@ _DEVELOPMENT_SECRETS = {
     "jwt_secret_key": "super-secret-jwt-key-change-in-production",
     "redis_password": "redis123",
     "emit_api_key": "dev-test-key-123",
+    "service_api_key": "dev-service-key-123",
     "auth_admin_password": "admin",
 }
 # A secret shorter than this can be guessed offline: 32 characters hold at least 128 bits in any usual alphabet.
@@ -24,7 +26,10 @@ _SHORTEST_PRODUCTION_SECRET = 32
 class Settings(BaseSettings):
     """The product's settings; a field `kafka_port` is the variable `KAFKA_PORT`.
 
+    A secret, such as `JWT_SECRET_KEY`, may stand in a file that `JWT_SECRET_KEY_FILE` names.
+
     Raises:
+        ConfigurationError: the file of a secret cannot be read.
         pydantic.ValidationError: a value is malformed, or, with `ENVIRONMENT=production`, a secret is a development
             default, empty or short. The message names the variable and never its value.
     """
@@ -104,15 +109,38 @@ class Settings(BaseSettings):
     batch_size: int = Field(100, ge=1, le=10_000, description="signals per request of the steady emission")
     enabled_rules: str = Field("", description="comma-separated anomaly rules; empty enables all")
 
+    security: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="whether functions ask every caller for a credential; auto: in production. /emit, /replay, "
+        "/dead-letters and /jobs always do",
+    )
     jwt_secret_key: SecretStr = Field(SecretStr(_DEVELOPMENT_SECRETS["jwt_secret_key"]), description="signs tokens")
+    jwt_previous_secret_keys: SecretStr = Field(
+        SecretStr(""), description="keys whose tokens are still taken, separated by commas: the overlap of a rotation"
+    )
     redis_password: SecretStr = Field(SecretStr(_DEVELOPMENT_SECRETS["redis_password"]), description="Redis password")
     emit_api_key: SecretStr = Field(SecretStr(_DEVELOPMENT_SECRETS["emit_api_key"]), description="X-API-Key of /emit")
+    service_api_key: SecretStr = Field(
+        SecretStr(_DEVELOPMENT_SECRETS["service_api_key"]), description="X-API-Key of the triggers at the functions"
+    )
     auth_admin_password: SecretStr = Field(
         SecretStr(_DEVELOPMENT_SECRETS["auth_admin_password"]), description="password of the user admin"
     )
 
     tls_cert_file: str = Field("", description="certificate and its chain, PEM: functions then serve HTTPS")
     tls_key_file: str = Field("", description="private key of the certificate, PEM")
+
+    cors_origins: str = Field("", description="origins whose pages may call, separated by commas; empty: none")
+    trusted_proxies: str = Field(
+        "", description="networks whose X-Forwarded-For is believed, such as 10.0.0.0/8, separated by commas"
+    )
+    rate_limit_per_key: int = Field(50_000, ge=0, description="events a second of one API key or user; 0: no limit")
+    rate_limit_per_address: int = Field(50_000, ge=0, description="events a second from one address; 0: no limit")
+    rate_limit_global: int = Field(200_000, ge=0, description="events a second from all; 0: no limit")
+    rate_limit_burst_seconds: float = Field(2.0, gt=0, description="how many seconds of its rate may come at once")
+    login_attempts_per_minute: int = Field(
+        10, ge=1, description="attempts at a password of one user, and of one address, a minute"
+    )
 
     max_body_bytes: int = Field(4 * 1024**2, ge=1024, description="largest request body")
     max_requests_in_flight: int = Field(256, ge=1, description="requests a function answers at once")
@@ -131,6 +159,17 @@ class Settings(BaseSettings):
     )
     min_free_disk_bytes: int = Field(5 * 1024**3, ge=0, description="emission stops below this much free disk")
     outbox_poll_interval_ms: int = Field(20, ge=1, le=60_000, description="Debezium's poll.interval.ms")
+
+    @property
+    def secured(self) -> bool:
+        """Whether every call needs a credential."""
+        return self.security == "on" or (self.security == "auto" and self.environment == "production")
+
+    @property
+    def jwt_keys(self) -> tuple[str, ...]:
+        """The keys of tokens: the one that signs, then those that are still taken."""
+        previous = self.jwt_previous_secret_keys.get_secret_value().replace(",", " ").split()
+        return (self.jwt_secret_key.get_secret_value(), *previous)
 
     @property
     def scheme(self) -> str:
@@ -156,7 +195,22 @@ class Settings(BaseSettings):
 
     def weak_secrets(self) -> list[str]:
         """Return the variables of secrets that are a development default, empty or short: what production refuses."""
-        return [name.upper() for name in _DEVELOPMENT_SECRETS if self._is_weak(name)]
+        weak = [name.upper() for name in _DEVELOPMENT_SECRETS if _is_weak(getattr(self, name).get_secret_value())]
+        return weak + ["JWT_PREVIOUS_SECRET_KEYS"] * any(map(_is_weak, self.jwt_keys[1:]))
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Add the files that `<SECRET>_FILE` names; what stands in the environment itself comes first."""
+        files = (SecretFileSource(settings_cls, source) for source in (env_settings, dotenv_settings))
+        of_environment, of_dotenv = files
+        return init_settings, env_settings, of_environment, dotenv_settings, of_dotenv, file_secret_settings
 
     @model_validator(mode="before")
     @classmethod
@@ -203,9 +257,19 @@ class Settings(BaseSettings):
             )
         return self
 
-    def _is_weak(self, name: str) -> bool:
-        value = getattr(self, name).get_secret_value()
-        return value == _DEVELOPMENT_SECRETS[name] or len(value) < _SHORTEST_PRODUCTION_SECRET
+    @model_validator(mode="after")
+    def _refuse_carelessness_in_production(self) -> Self:
+        if self.environment != "production":
+            return self
+        if self.log_level == "debug":
+            raise ValueError("ENVIRONMENT=production takes no LOG_LEVEL=debug: its lines may hold what callers sent")
+        if "*" in self.cors_origins:
+            raise ValueError("ENVIRONMENT=production takes no * in CORS_ORIGINS: name the origins")
+        return self
+
+
+def _is_weak(secret: str) -> bool:
+    return secret in _DEVELOPMENT_SECRETS.values() or len(secret) < _SHORTEST_PRODUCTION_SECRET
 
 
 @lru_cache(maxsize=1)

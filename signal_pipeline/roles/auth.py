@@ -24,6 +24,7 @@ from signal_pipeline.errors import InvalidEvent, Unauthenticated, UnsupportedCon
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import AuthMetrics
 from signal_pipeline.roles.database import DatabaseFunction
+from signal_pipeline.security.keys import KeyRing
 from signal_pipeline.security.passwords import Passwords
 from signal_pipeline.security.tokens import LIFETIMES, Tokens, TokenType, bearer_token
 from signal_pipeline.serving.answers import json_response
@@ -80,7 +81,7 @@ class Auth(DatabaseFunction):
 
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         super().__init__(settings, registry)
-        self._tokens = Tokens(settings.jwt_secret_key.get_secret_value())
+        self._tokens = Tokens(KeyRing.of(settings))
         self._passwords = Passwords()
         self._admin_known = False
         self._metrics = AuthMetrics(registry)

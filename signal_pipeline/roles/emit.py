@@ -31,6 +31,7 @@ from signal_pipeline.events.kafka import encode_record
 from signal_pipeline.observability.metrics import EmitMetrics
 from signal_pipeline.observability.tracing import current_trace, fail_span, span
 from signal_pipeline.security.api_keys import has_valid_api_key
+from signal_pipeline.security.keys import KeyRing
 from signal_pipeline.security.tokens import Tokens, TokenType, bearer_token, require_scope
 from signal_pipeline.serving.answers import failed_results, json_response, problem_response
 from signal_pipeline.serving.contracts import contract_routes
@@ -62,7 +63,7 @@ class Emit(Function):
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         super().__init__(settings, registry)
         self._metrics = EmitMetrics(registry)
-        self._tokens = Tokens(settings.jwt_secret_key.get_secret_value())
+        self._tokens = Tokens(KeyRing.of(settings))
         self._rng = random.Random(secrets.randbits(128))  # noqa: S311 - samples are no secrets, and are made by thousands
         self._producer: KafkaProducer | None = None
 

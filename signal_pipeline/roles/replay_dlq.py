@@ -35,6 +35,7 @@ from signal_pipeline.roles.recovery import Recovery
 from signal_pipeline.roles.recovery_watch import RecoveryWatch
 from signal_pipeline.roles.replay_orders import ReplayOrders, authorized
 from signal_pipeline.roles.replay_tick import ReplayTick
+from signal_pipeline.security.keys import KeyRing
 from signal_pipeline.security.tokens import Tokens
 from signal_pipeline.serving.answers import json_response
 from signal_pipeline.settings import Settings
@@ -69,7 +70,7 @@ class ReplayDlq(DatabaseFunction):
         super().__init__(settings, registry)
         self._metrics = ReplayMetrics(registry)
         self._state = RecoveryMetrics(registry)
-        self._tokens = Tokens(settings.jwt_secret_key.get_secret_value())
+        self._tokens = Tokens(KeyRing.of(settings))
         self._schedule = _schedule(settings)
         self._orders = ReplayOrders(self.pool, self._tokens, sorted(self._schedule.topics))
         self._clients: _Clients | None = None

@@ -5,6 +5,7 @@ ones are still good is known to the auth role's table.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -14,13 +15,14 @@ from uuid import UUID, uuid4
 import jwt
 
 from signal_pipeline.errors import Forbidden, Unauthenticated
+from signal_pipeline.security.keys import KeyRing
 
 __all__ = ["AUDIENCE", "ISSUER", "LIFETIMES", "Claims", "TokenType", "Tokens", "bearer_token", "require_scope"]
 
 ISSUER: Final = "signal-pipeline"
 AUDIENCE: Final = "signal-pipeline"
 _ALGORITHM: Final = "HS256"
-_HEADERS: Final = frozenset({"alg", "typ"})
+_HEADERS: Final = frozenset({"alg", "typ", "kid"})
 _CLOCK_SKEW_SECONDS: Final = 5
 _LONGEST_TOKEN: Final = 8 * 1024  # ours have about 400 bytes; a longer one is not worth parsing
 
@@ -57,14 +59,14 @@ class Claims:
 
 
 class Tokens:
-    """Signs and verifies tokens with one key.
+    """Signs tokens with one key, and verifies those of all keys that are still taken.
 
     Args:
-        key: `JWT_SECRET_KEY`.
+        keys: The keys.
     """
 
-    def __init__(self, key: str) -> None:
-        self._key = key
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
 
     def issue(
         self,
@@ -89,7 +91,8 @@ class Tokens:
         }
         if login is not None:
             claims["sid"] = str(login)
-        return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
+        key_id, key = self._keys.signing_key()
+        return jwt.encode(claims, key, algorithm=_ALGORITHM, headers={"kid": key_id})
 
     def verify(self, token: str, *allowed: TokenType) -> Claims:
         """Return what a token says.
@@ -100,23 +103,26 @@ class Tokens:
         if len(token) > _LONGEST_TOKEN:
             raise Unauthenticated("the token is not valid")
         try:
-            # Ours have no other header: whatever `kid`, `jku`, `crit` or the like ask for is never looked at.
-            foreign = jwt.get_unverified_header(token).keys() - _HEADERS
-            claims = {} if foreign else self._decoded(token)
+            header = jwt.get_unverified_header(token)
+            # Ours have no other header: whatever `jku`, `jwk`, `crit` or the like ask for is never looked at.
+            claims = {} if header.keys() - _HEADERS else self._decoded(token, header.get("kid"))
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as exc:
             raise Unauthenticated("the token is not valid") from exc
         return _checked(claims, allowed)
 
-    def _decoded(self, token: str) -> dict[str, Any]:
-        return jwt.decode(
-            token,
-            self._key,
-            algorithms=[_ALGORITHM],
-            audience=AUDIENCE,
-            issuer=ISSUER,
-            leeway=_CLOCK_SKEW_SECONDS,
-            options={"require": ["exp", "iat", "sub", "jti", "aud", "iss"]},
-        )
+    def _decoded(self, token: str, key_id: str | None) -> dict[str, Any]:
+        for key in self._keys.verification_keys(key_id):
+            with suppress(jwt.InvalidSignatureError):
+                return jwt.decode(
+                    token,
+                    key,
+                    algorithms=[_ALGORITHM],
+                    audience=AUDIENCE,
+                    issuer=ISSUER,
+                    leeway=_CLOCK_SKEW_SECONDS,
+                    options={"require": ["exp", "iat", "sub", "jti", "aud", "iss"]},
+                )
+        return {}
 
 
 def _checked(claims: dict[str, Any], allowed: Sequence[TokenType]) -> Claims:

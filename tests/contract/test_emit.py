@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from signal_pipeline.broker.producer import ProduceError
+from signal_pipeline.security.keys import KeyRing
 from signal_pipeline.security.tokens import Tokens, TokenType
 from signal_pipeline.serving.app import FunctionApp
 from tests.contract.emit_app import (
@@ -104,7 +105,7 @@ async def test_a_batch_with_some_invalid_events(emit: FunctionApp, producer: Rec
 
 def token(scope: str, token_type: TokenType = TokenType.ACCESS, age: timedelta = timedelta(0)) -> tuple[str, str]:
     """Return an Authorization header."""
-    tokens = Tokens(SETTINGS.jwt_secret_key.get_secret_value())
+    tokens = Tokens(KeyRing.of(SETTINGS))
     return ("authorization", f"Bearer {tokens.issue('ada', [scope], token_type, now=datetime.now(UTC) - age)}")
 
 

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from signal_pipeline.roles.recovery import Recovery
 from signal_pipeline.roles.replay_dlq import ReplayDlq
 from signal_pipeline.roles.replay_tick import ReplayTick
+from signal_pipeline.security.keys import KeyRing
 from signal_pipeline.security.tokens import Tokens, TokenType
 from signal_pipeline.serving.app import FunctionApp
 from signal_pipeline.serving.metrics_page import MetricsPage
@@ -34,7 +35,7 @@ class Site:
         self, method: str, path: str, body: Any = None, *, scopes: tuple[str, ...] = ("replay",), key: str | None = None
     ) -> Answer:
         """Send a request as the user `tester`, whose token has the scopes."""
-        token = Tokens(self._key).issue("tester", scopes, TokenType.ACCESS, now=datetime.now(UTC))
+        token = Tokens(KeyRing([self._key])).issue("tester", scopes, TokenType.ACCESS, now=datetime.now(UTC))
         headers = [("authorization", f"Bearer {token}"), ("content-type", "application/json")]
         if key is not None:
             headers.append(("idempotency-key", key))

@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from signal_pipeline.roles.auth import Auth
+from signal_pipeline.security.keys import KeyRing
 from signal_pipeline.security.tokens import Tokens, TokenType
 from signal_pipeline.serving.app import FunctionApp
 from signal_pipeline.serving.metrics_page import MetricsPage
@@ -142,7 +143,7 @@ async def test_refreshing_at_once(auth: FunctionApp, settings: Settings) -> None
         *(post(auth, "refresh", refresh_token=first["refresh_token"]) for _ in range(8)),
     )
     assert [answer.status for answer in answers] == [200] * 8
-    tokens = Tokens(settings.jwt_secret_key.get_secret_value())
+    tokens = Tokens(KeyRing.of(settings))
     ids = {tokens.verify(answer.json["refresh_token"], TokenType.REFRESH).token_id for answer in answers}
     assert len(ids) == 1
     assert (await post(auth, "refresh", refresh_token=answers[3].json["refresh_token"])).status == 200
@@ -151,9 +152,9 @@ async def test_refreshing_at_once(auth: FunctionApp, settings: Settings) -> None
 async def test_tokens_that_are_not_ours(auth: FunctionApp, settings: Settings) -> None:
     """Expired, unknown, unsigned tokens and those of the other type are refused everywhere."""
     pair = (await log_in(auth)).json
-    tokens = Tokens(settings.jwt_secret_key.get_secret_value())
+    tokens = Tokens(KeyRing.of(settings))
     now = datetime.now(UTC)
-    stranger = Tokens("another-key-with-more-than-32-characters-in-it")
+    stranger = Tokens(KeyRing(["another-key-with-more-than-32-characters-in-it"]))
     bad_refresh = [
         pair["access_token"],
         tokens.issue("admin", (), TokenType.REFRESH, now=now, token_id=uuid4()),

@@ -22,6 +22,7 @@ from signal_pipeline.roles.detect_anomaly import DetectAnomaly
 from signal_pipeline.roles.emit import Emit
 from signal_pipeline.roles.process_signal import ProcessSignal
 from signal_pipeline.roles.replay_dlq import ReplayDlq
+from signal_pipeline.security.keys import KeyRing
 from signal_pipeline.security.tokens import Tokens, TokenType
 from signal_pipeline.serving.app import FunctionApp
 from signal_pipeline.serving.function import Function
@@ -95,9 +96,7 @@ async def auth(settings: Settings) -> AsyncIterator[Checked]:
 
 def token(settings: Settings, scope: str) -> str:
     """Return an access token with one scope."""
-    return Tokens(settings.jwt_secret_key.get_secret_value()).issue(
-        "tester", (scope,), TokenType.ACCESS, now=datetime.now(UTC)
-    )
+    return Tokens(KeyRing.of(settings)).issue("tester", (scope,), TokenType.ACCESS, now=datetime.now(UTC))
 
 
 def bearer(settings: Settings, scope: str) -> tuple[str, str]:

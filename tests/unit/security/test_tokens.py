@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from signal_pipeline.errors import Forbidden, Unauthenticated
+from signal_pipeline.security.keys import KeyRing
 from signal_pipeline.security.tokens import (
     AUDIENCE,
     ISSUER,
@@ -26,7 +27,7 @@ from signal_pipeline.security.tokens import (
 )
 
 KEY = "a-key-of-the-tests-" * 4  # long enough for every algorithm that is tried
-TOKENS = Tokens(KEY)
+TOKENS = Tokens(KeyRing([KEY]))
 JTI = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
 
 
