@@ -7,8 +7,13 @@ POST /auth/token ────────────▶ login_user, login_addre
 import math
 from typing import Final
 
+from prometheus_client import CollectorRegistry
+
+from signal_pipeline.observability.metrics import RateLimitMetrics
 from signal_pipeline.security.gcra import UNLIMITED, Decision, Layer, RateLimiter
 from signal_pipeline.security.local_limiter import LocalLimiter
+from signal_pipeline.security.redis_limiter import RedisLimiter
+from signal_pipeline.security.resilient_limiter import OnFailure, ResilientLimiter
 from signal_pipeline.settings import Settings
 
 __all__ = [
@@ -17,13 +22,34 @@ __all__ = [
     "Layer",
     "LocalLimiter",
     "RateLimiter",
+    "RedisLimiter",
+    "ResilientLimiter",
     "layers_for",
+    "limiter_of",
     "login_layers",
     "rate_limit_headers",
 ]
 
 _SECONDS_A_MINUTE: Final = 60.0
 _EVERYBODY: Final = "*"
+
+
+def limiter_of(
+    settings: Settings, registry: CollectorRegistry, on_failure: OnFailure, *, ca_file: str = ""
+) -> RateLimiter:
+    """Return the limiter of a process; one is enough for all of its routes. It connects with its first call.
+
+    Args:
+        settings: REDIS_URL and REDIS_PASSWORD.
+        registry: Where its decisions are shown.
+        on_failure: Who decides while Redis does not answer: "local", a limiter of this process; "closed", nobody.
+        ca_file: PEM file of the authorities that may sign Redis' certificate; empty for those of the system.
+
+    Raises:
+        ConfigurationError: REDIS_URL is no address.
+    """
+    shared = RedisLimiter(settings.redis_url, password=settings.redis_password.get_secret_value(), ca_file=ca_file)
+    return ResilientLimiter(shared, RateLimitMetrics(registry), on_failure)
 
 
 def layers_for(settings: Settings, *, key: str | None = None, address: str | None = None) -> list[Layer]:

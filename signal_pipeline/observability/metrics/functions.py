@@ -15,6 +15,7 @@ __all__ = [
     "DetectMetrics",
     "EmitMetrics",
     "ProcessMetrics",
+    "RateLimitMetrics",
     "ReplayMetrics",
     "RequestMetrics",
     "RetentionMetrics",
@@ -179,6 +180,23 @@ class AuthMetrics:
         for grant in ("password", "refresh"):
             self.issued.labels(grant)
             self.refused.labels(grant)
+
+
+class RateLimitMetrics:
+    """What the rate limits decide, and whether they hold across processes."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.decisions = Counter(
+            "rate_limit_decisions_total",
+            "Calls by the layer that decided and the outcome: allowed, refused, or never: more than fits at once.",
+            ["layer", "outcome"],
+            registry=registry,
+        )
+        self.fallback = Gauge(
+            "rate_limiter_fallback",
+            "1 while Redis does not answer and limits hold within this process only, or all is refused; else 0.",
+            registry=registry,
+        )
 
 
 class RetentionMetrics:
