@@ -8,19 +8,10 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from signal_pipeline.secret_files import SecretFileSource
+from signal_pipeline.secret_strength import DEVELOPMENT_SECRETS, SHORTEST_SECRET, is_weak, several
 from signal_pipeline.topology import ROLES, role_named
 
 __all__ = ["Settings", "load_settings"]
-
-_DEVELOPMENT_SECRETS = {
-    "jwt_secret_key": "super-secret-jwt-key-change-in-production",
-    "redis_password": "redis123",
-    "emit_api_key": "dev-test-key-123",
-    "service_api_key": "dev-service-key-123",
-    "auth_admin_password": "admin",
-}
-# A secret shorter than this can be guessed offline: 32 characters hold at least 128 bits in any usual alphabet.
-_SHORTEST_PRODUCTION_SECRET = 32
 
 
 class Settings(BaseSettings):
@@ -44,6 +35,8 @@ class Settings(BaseSettings):
     otel_exporter_otlp_endpoint: str = Field("", description="OTLP/HTTP collector of spans; needs the extra otel")
     state_dir: Path = Field(Path(".local"), description="data, logs and process ids of the local run")
     bind_address: str = Field("127.0.0.1", description="where functions and triggers listen; components use 127.0.0.1")
+
+    metrics_bind_address: str = Field("", description="where metrics pages listen; default: BIND_ADDRESS")
 
     port_offset: int = Field(0, ge=0, le=50_000, description="added to every default port: a second pipeline beside")
     kafka_port: int = Field(9092, ge=1, le=65_535, description="Kafka")
@@ -102,7 +95,11 @@ class Settings(BaseSettings):
 
     kafka_bootstrap_servers: str = Field("", description="default: 127.0.0.1 and KAFKA_PORT")
     database_url: SecretStr = Field(SecretStr(""), description="default: database eventpipeline at POSTGRES_PORT")
-    redis_url: str = Field("", description="default: 127.0.0.1 and REDIS_PORT; the password is REDIS_PASSWORD")
+    redis_url: str = Field(
+        "",
+        description="default: 127.0.0.1 and REDIS_PORT; the password is REDIS_PASSWORD; none, each process limits for "
+        "itself: -",
+    )
     connect_url: str = Field("", description="default: 127.0.0.1 and CONNECT_PORT")
 
     signals_per_second: int = Field(1000, ge=0, le=1_000_000, description="steady emission; 0 emits nothing")
@@ -114,17 +111,22 @@ class Settings(BaseSettings):
         description="whether functions ask every caller for a credential; auto: in production. /emit, /replay, "
         "/dead-letters and /jobs always do",
     )
-    jwt_secret_key: SecretStr = Field(SecretStr(_DEVELOPMENT_SECRETS["jwt_secret_key"]), description="signs tokens")
+    jwt_secret_key: SecretStr = Field(SecretStr(DEVELOPMENT_SECRETS["jwt_secret_key"]), description="signs tokens")
     jwt_previous_secret_keys: SecretStr = Field(
         SecretStr(""), description="keys whose tokens are still taken, separated by commas: the overlap of a rotation"
     )
-    redis_password: SecretStr = Field(SecretStr(_DEVELOPMENT_SECRETS["redis_password"]), description="Redis password")
-    emit_api_key: SecretStr = Field(SecretStr(_DEVELOPMENT_SECRETS["emit_api_key"]), description="X-API-Key of /emit")
+    redis_password: SecretStr = Field(SecretStr(DEVELOPMENT_SECRETS["redis_password"]), description="Redis password")
+    emit_api_key: SecretStr = Field(
+        SecretStr(DEVELOPMENT_SECRETS["emit_api_key"]),
+        description="X-API-Key of /emit; several, separated by commas, are all taken, and our commands send the first",
+    )
     service_api_key: SecretStr = Field(
-        SecretStr(_DEVELOPMENT_SECRETS["service_api_key"]), description="X-API-Key of the triggers at the functions"
+        SecretStr(DEVELOPMENT_SECRETS["service_api_key"]),
+        description="X-API-Key of the triggers at the functions; several, separated by commas, are all taken, and the "
+        "first is sent",
     )
     auth_admin_password: SecretStr = Field(
-        SecretStr(_DEVELOPMENT_SECRETS["auth_admin_password"]), description="password of the user admin"
+        SecretStr(DEVELOPMENT_SECRETS["auth_admin_password"]), description="password of the user admin"
     )
 
     tls_cert_file: str = Field("", description="certificate and its chain, PEM: functions then serve HTTPS")
@@ -166,10 +168,22 @@ class Settings(BaseSettings):
         return self.security == "on" or (self.security == "auto" and self.environment == "production")
 
     @property
+    def emit_api_keys(self) -> tuple[str, ...]:
+        """The values of EMIT_API_KEY: the one that we send, then others that are taken."""
+        return several(self.emit_api_key.get_secret_value())
+
+    @property
+    def service_api_keys(self) -> tuple[str, ...]:
+        """The values of SERVICE_API_KEY: the one that triggers send, then others that are taken."""
+        return several(self.service_api_key.get_secret_value())
+
+    @property
     def jwt_keys(self) -> tuple[str, ...]:
         """The keys of tokens: the one that signs, then those that are still taken."""
-        previous = self.jwt_previous_secret_keys.get_secret_value().replace(",", " ").split()
-        return (self.jwt_secret_key.get_secret_value(), *previous)
+        return (
+            self.jwt_secret_key.get_secret_value(),
+            *filter(None, several(self.jwt_previous_secret_keys.get_secret_value())),
+        )
 
     @property
     def scheme(self) -> str:
@@ -195,8 +209,12 @@ class Settings(BaseSettings):
 
     def weak_secrets(self) -> list[str]:
         """Return the variables of secrets that are a development default, empty or short: what production refuses."""
-        weak = [name.upper() for name in _DEVELOPMENT_SECRETS if _is_weak(getattr(self, name).get_secret_value())]
-        return weak + ["JWT_PREVIOUS_SECRET_KEYS"] * any(map(_is_weak, self.jwt_keys[1:]))
+        parts: dict[str, tuple[str, ...]] = {
+            name: (getattr(self, name).get_secret_value(),) for name in DEVELOPMENT_SECRETS
+        }
+        parts |= {"emit_api_key": self.emit_api_keys, "service_api_key": self.service_api_keys}
+        parts["jwt_previous_secret_keys"] = self.jwt_keys[1:]
+        return [name.upper() for name, values in parts.items() if any(map(is_weak, values))]
 
     @classmethod
     def settings_customise_sources(
@@ -227,6 +245,7 @@ class Settings(BaseSettings):
         defaults = {
             "kafka_bootstrap_servers": f"127.0.0.1:{self.kafka_port}",
             "redis_url": f"redis://127.0.0.1:{self.redis_port}/0",
+            "metrics_bind_address": self.bind_address,
             "connect_url": f"http://127.0.0.1:{self.connect_port}",
         }
         for role in ROLES:
@@ -252,8 +271,7 @@ class Settings(BaseSettings):
         weak = self.weak_secrets()
         if weak:
             raise ValueError(
-                f"ENVIRONMENT=production needs its own {', '.join(weak)} of "
-                f"at least {_SHORTEST_PRODUCTION_SECRET} characters"
+                f"ENVIRONMENT=production needs its own {', '.join(weak)} of at least {SHORTEST_SECRET} characters"
             )
         return self
 
@@ -266,10 +284,6 @@ class Settings(BaseSettings):
         if "*" in self.cors_origins:
             raise ValueError("ENVIRONMENT=production takes no * in CORS_ORIGINS: name the origins")
         return self
-
-
-def _is_weak(secret: str) -> bool:
-    return secret in _DEVELOPMENT_SECRETS.values() or len(secret) < _SHORTEST_PRODUCTION_SECRET
 
 
 @lru_cache(maxsize=1)

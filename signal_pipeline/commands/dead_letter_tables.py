@@ -8,6 +8,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from signal_pipeline.commands.database import rows_of
+from signal_pipeline.commands.dlq_client import DlqClient
 from signal_pipeline.commands.http_read import read_json, read_text
 from signal_pipeline.commands.kafka_offsets import KafkaOffsets, unread
 from signal_pipeline.commands.screen import OUT, Cell, cell, duration, instant, show_table
@@ -43,9 +44,13 @@ def show_status(settings: Settings) -> None:
 
 def show_statistics(settings: Settings) -> None:
     """Print the recovery statistics of replay-dlq."""
-    found = read_json(f"{settings.function_url(_ROLE)}/stats", what=_ROLE)
+    found = DlqClient(settings).statistics() if settings.secured else read_json(_url(settings), what=_ROLE)
     show_table("Dead letters by status, class and code", _STATISTICS, _statistics_rows(found["dead_letters"]))
     OUT.print(f"queue size, unread and unresolved: {cell(found['queue_size'])}")
+
+
+def _url(settings: Settings) -> str:
+    return f"{settings.function_url(_ROLE)}/stats"
 
 
 def show_metrics(settings: Settings) -> None:

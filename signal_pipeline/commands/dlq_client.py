@@ -76,6 +76,10 @@ class DlqClient:
         body = {"plan": plan, "reason": reason, "rate": rate}
         return UUID(self._ask("POST", "/replay", body=body, headers={"Idempotency-Key": key})["job"])
 
+    def statistics(self) -> dict[str, Any]:
+        """Return the recovery statistics."""
+        return self._ask("GET", "/stats")
+
     def jobs(self) -> dict[str, Any]:
         """Return the newest jobs."""
         return self._ask("GET", "/jobs")

@@ -59,7 +59,7 @@ class EmitClient:
 
     def __init__(self, settings: Settings, *, patience_seconds: float = 60.0) -> None:
         self._url = settings.function_url("emit")
-        self._key = settings.emit_api_key.get_secret_value()
+        self._key = settings.emit_api_keys[0]
         self._patience_seconds = patience_seconds
         self._chance = random.SystemRandom()
         self._session: aiohttp.ClientSession | None = None

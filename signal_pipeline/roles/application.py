@@ -46,7 +46,7 @@ def build_application(name: str, settings: Settings) -> FunctionApp:
         CertificateMetrics(registry).expiry.set(certificate_expiry(settings.tls_cert_file).timestamp())
     page = MetricsPage(
         registry,
-        address=settings.bind_address,
+        address=settings.metrics_bind_address,
         port=settings.metrics_port(name),
         trigger_url=_trigger_page(name, settings),
     )

@@ -29,6 +29,7 @@ from signal_pipeline.security.passwords import Passwords
 from signal_pipeline.security.tokens import LIFETIMES, Tokens, TokenType, bearer_token
 from signal_pipeline.serving.answers import json_response
 from signal_pipeline.serving.body import read_body
+from signal_pipeline.serving.directory import Directory
 from signal_pipeline.settings import Settings
 from signal_pipeline.store.access import (
     end_login,
@@ -85,6 +86,10 @@ class Auth(DatabaseFunction):
         self._passwords = Passwords()
         self._admin_known = False
         self._metrics = AuthMetrics(registry)
+
+    def directory(self) -> Directory:
+        """Return what PostgreSQL knows of callers."""
+        return Directory(self.pool)
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the four operations."""

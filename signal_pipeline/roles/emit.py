@@ -23,21 +23,22 @@ from signal_pipeline.broker.producer import KafkaProducer, ProduceError
 from signal_pipeline.domain.failures import Failure, FailureClass
 from signal_pipeline.domain.samples import sample_signal
 from signal_pipeline.domain.signals import signal_of
-from signal_pipeline.errors import DependencyUnavailable, InvalidEvent, Unauthenticated, UnsupportedContent
+from signal_pipeline.errors import DependencyUnavailable, InvalidEvent, UnsupportedContent
 from signal_pipeline.events.envelope import JSON_CONTENT_TYPE, MAX_EXTENSIONS, CloudEvent, RefusedEvent
 from signal_pipeline.events.http import Request, decode_request, mode_of, refuse_encoding
 from signal_pipeline.events.json_guard import check_value, load_json
 from signal_pipeline.events.kafka import encode_record
 from signal_pipeline.observability.metrics import EmitMetrics
 from signal_pipeline.observability.tracing import current_trace, fail_span, span
-from signal_pipeline.security.api_keys import has_valid_api_key
-from signal_pipeline.security.keys import KeyRing
-from signal_pipeline.security.tokens import Tokens, TokenType, bearer_token, require_scope
+from signal_pipeline.serving.access import Rule
 from signal_pipeline.serving.answers import failed_results, json_response, problem_response
 from signal_pipeline.serving.contracts import contract_routes
 from signal_pipeline.serving.correlation import current_correlation_id, current_traceparent
+from signal_pipeline.serving.credentials import SIGNALS_WRITE
+from signal_pipeline.serving.directory import Directory
 from signal_pipeline.serving.function import Function, Headers
 from signal_pipeline.settings import Settings
+from signal_pipeline.store.pool import Pool
 from signal_pipeline.topology import SIGNAL_EVENTS
 
 __all__ = ["Emit"]
@@ -47,7 +48,7 @@ _MAX_LISTED_IDS: Final = 1000
 _UNKNOWN: Final = "outcome_unknown"
 # The way to the row adds some: correlation id, trace context, partition, offset, dead-letter id.
 _MAX_EXTENSIONS: Final = MAX_EXTENSIONS - 8
-_SCOPE: Final = "signals:write"
+_POOL_SIZE: Final = 2  # asked one short question for each request that comes with a token or a key of the table
 _FORMS: Final = (
     'send nothing for one sample signal, application/json {"count": n} for n of them, or a CloudEvent in binary, '
     "structured or batch mode"
@@ -59,17 +60,22 @@ class Emit(Function):
 
     name: ClassVar[str] = "emit"
     event_paths: ClassVar[tuple[str, ...]] = ("/", "/emit")
+    event_rule: ClassVar[Rule] = Rule(scope=SIGNALS_WRITE, always=True)
 
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         super().__init__(settings, registry)
         self._metrics = EmitMetrics(registry)
-        self._tokens = Tokens(KeyRing.of(settings))
+        self._pool = Pool(settings.database_url.get_secret_value(), application_name=self.name, size=_POOL_SIZE)
         self._rng = random.Random(secrets.randbits(128))  # noqa: S311 - samples are no secrets, and are made by thousands
         self._producer: KafkaProducer | None = None
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the routes of the contracts: emit is where producers and consumers look first."""
-        return contract_routes()
+        return contract_routes(self.access)
+
+    def directory(self) -> Directory:
+        """Return what PostgreSQL knows of callers; signals are taken while it does not answer, too."""
+        return Directory(self._pool, outlives_outages=True)
 
     async def open(self) -> None:
         """Make the producer; it connects by itself."""
@@ -79,6 +85,7 @@ class Emit(Function):
         """Wait for what is under way."""
         if self._producer is not None:
             await self._producer.close()
+        await self._pool.close()
 
     async def check(self) -> Mapping[str, str | None]:
         """Return whether a broker answers."""
@@ -86,14 +93,15 @@ class Emit(Function):
 
     async def receive(self, headers: Headers, body: bytes) -> Response:
         """Publish the signals of a request, or the samples that it asks for."""
-        self._authenticate(headers)
         if mode_of(headers) is None:
             count = _wanted_samples(headers, body)
+            await self.access.charge(count - 1)
             with span(self.name, "server", parent=current_traceparent()):
                 return _accepted(await self._publish_all(self._samples(count)))
         request = decode_request(headers, body)
         if not request.events:
             return _accepted([])
+        await self.access.charge(len(request.events) - 1)
         verdicts = await self.verdicts(request)
         return _answer(request, verdicts)
 
@@ -143,15 +151,6 @@ class Emit(Function):
             data=sample.payload,
             data_json=orjson.dumps(sample.payload),
         )
-
-    def _authenticate(self, headers: Headers) -> None:
-        """Let an API key or a token with the scope pass; `Unauthenticated` or `Forbidden` otherwise."""
-        if has_valid_api_key(headers, self.settings.emit_api_key.get_secret_value()):
-            return
-        token = bearer_token(headers)
-        if token is None:
-            raise Unauthenticated("send a valid X-API-Key, or a Bearer token")
-        require_scope(self._tokens.verify(token, TokenType.ACCESS), _SCOPE)
 
     def _connected(self) -> KafkaProducer:
         if self._producer is None:

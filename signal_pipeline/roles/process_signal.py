@@ -36,7 +36,7 @@ class ProcessSignal(DatabaseFunction):
         self._metrics = ProcessMetrics(registry)
         for outcome in Outcome:
             self._metrics.outcomes.labels(outcome.value)  # what never happened shows as 0
-        self._retention = Retention(self.pool, settings, registry)
+        self._retention = Retention(self.pool, self.access, settings, registry)
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the route by which the schedule deletes old rows."""

@@ -33,11 +33,12 @@ from signal_pipeline.roles.dead_letter_listing import next_cursor, parse_listing
 from signal_pipeline.roles.dead_letter_preview import PREVIEW_BYTES, shown
 from signal_pipeline.roles.recovery import Recovery
 from signal_pipeline.roles.recovery_watch import RecoveryWatch
-from signal_pipeline.roles.replay_orders import ReplayOrders, authorized
+from signal_pipeline.roles.replay_orders import REPLAYERS, ReplayOrders
 from signal_pipeline.roles.replay_tick import ReplayTick
-from signal_pipeline.security.keys import KeyRing
-from signal_pipeline.security.tokens import Tokens
+from signal_pipeline.serving.access import INTERNAL, Rule
 from signal_pipeline.serving.answers import json_response
+from signal_pipeline.serving.credentials import REPLAY
+from signal_pipeline.serving.directory import Directory
 from signal_pipeline.settings import Settings
 from signal_pipeline.store.dead_letter_views import dead_letter_stats, find_dead_letter, list_dead_letters
 from signal_pipeline.topology import DEAD_LETTERS, SIGNAL_EVENTS
@@ -70,10 +71,13 @@ class ReplayDlq(DatabaseFunction):
         super().__init__(settings, registry)
         self._metrics = ReplayMetrics(registry)
         self._state = RecoveryMetrics(registry)
-        self._tokens = Tokens(KeyRing.of(settings))
         self._schedule = _schedule(settings)
-        self._orders = ReplayOrders(self.pool, self._tokens, sorted(self._schedule.topics))
+        self._orders = ReplayOrders(self.pool, self.access, sorted(self._schedule.topics))
         self._clients: _Clients | None = None
+
+    def directory(self) -> Directory:
+        """Return what PostgreSQL knows of callers."""
+        return Directory(self.pool)
 
     async def open(self) -> None:
         """Make the clients; they connect by themselves."""
@@ -110,11 +114,12 @@ class ReplayDlq(DatabaseFunction):
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the routes of the schedule and of people."""
+        guarded = self.access.guarded
         return (
-            Route("/tick", self._tick, methods=["POST"]),
-            Route("/stats", self._stats, methods=["GET"]),
-            Route("/dead-letters", self._list, methods=["GET"]),
-            Route("/dead-letters/{dlq_id}", self._show, methods=["GET"]),
+            Route("/tick", guarded(self._tick, INTERNAL), methods=["POST"]),
+            Route("/stats", guarded(self._stats, Rule(scope=REPLAY)), methods=["GET"]),
+            Route("/dead-letters", guarded(self._list, REPLAYERS), methods=["GET"]),
+            Route("/dead-letters/{dlq_id}", guarded(self._show, REPLAYERS), methods=["GET"]),
             *self._orders.routes(),
         )
 
@@ -133,7 +138,6 @@ class ReplayDlq(DatabaseFunction):
         return json_response({"queue_size": await self._opened().watch.measure(), "dead_letters": rows})
 
     async def _list(self, request: Request) -> Response:
-        authorized(request, self._tokens)
         if len(request.query_params) < len(request.query_params.multi_items()):
             raise InvalidEvent("each parameter is given once", code="invalid_parameter")
         wanted = parse_listing(request.query_params)
@@ -141,7 +145,6 @@ class ReplayDlq(DatabaseFunction):
         return json_response({"dead_letters": rows, "cursor": next_cursor(rows, wanted.limit)})
 
     async def _show(self, request: Request) -> Response:
-        authorized(request, self._tokens)
         dlq_id = uuid_or_none(request.path_params["dlq_id"])
         row = await find_dead_letter(self.pool, dlq_id, preview_bytes=PREVIEW_BYTES) if dlq_id else None
         if row is None:

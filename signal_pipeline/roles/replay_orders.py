@@ -23,15 +23,16 @@ from starlette.routing import BaseRoute, Route
 
 from signal_pipeline.domain.pace import Pace
 from signal_pipeline.domain.replay_plan import ReplayPlan
-from signal_pipeline.errors import Conflict, InvalidEvent, NotFound
+from signal_pipeline.errors import Conflict, Forbidden, InvalidEvent, NotFound
 from signal_pipeline.events.dead_letter_metadata import uuid_or_none
 from signal_pipeline.events.json_guard import check_value, load_json
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.roles.dead_letter_listing import parse_filter, parse_limit
 from signal_pipeline.roles.recovery import Recovery
-from signal_pipeline.security.tokens import Claims, Tokens, TokenType, bearer_token, require_scope
+from signal_pipeline.serving.access import Access, Rule, current_admission
 from signal_pipeline.serving.answers import json_response
 from signal_pipeline.serving.body import read_body
+from signal_pipeline.serving.credentials import REPLAY, Caller
 from signal_pipeline.store.dead_letter_views import DeadLetterFilter
 from signal_pipeline.store.errors import StoreError
 from signal_pipeline.store.pool import Pool
@@ -48,9 +49,9 @@ from signal_pipeline.store.replay_jobs import (
     switch_job,
 )
 
-__all__ = ["JobStep", "ReplayOrders", "authorized"]
+__all__ = ["REPLAYERS", "JobStep", "ReplayOrders"]
 
-_SCOPE: Final = "replay"
+REPLAYERS: Final = Rule(scope=REPLAY, always=True)
 _MAX_BODY_BYTES: Final = 64 * 1024
 _DEFAULT_LIMIT: Final = 1000
 _MAX_LIMIT: Final = 100_000
@@ -62,14 +63,6 @@ _MAX_KEY_BYTES: Final = 256
 _UNIQUE_VIOLATION: Final = "23505"
 _ACTIONS: Final = {"pause": "paused", "resume": "running", "cancel": "cancelled"}
 _FORMS: Final = 'send {"filter": {…}, "limit": n} for a plan, or {"plan": "…"} to execute one'
-
-
-def authorized(request: Request, tokens: Tokens) -> Claims:
-    """Return who asks; `Unauthenticated` or `Forbidden` without a token that has the scope."""
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"]]
-    claims = tokens.verify(bearer_token(headers) or "", TokenType.ACCESS)
-    require_scope(claims, _SCOPE)
-    return claims
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,24 +83,25 @@ class ReplayOrders:
 
     Args:
         pool: Where dead letters and jobs are.
-        tokens: Tells who asks.
+        access: Tells who asks.
         topics: Topics to which records may be published again.
     """
 
-    def __init__(self, pool: Pool, tokens: Tokens, topics: Sequence[str]) -> None:
+    def __init__(self, pool: Pool, access: Access, topics: Sequence[str]) -> None:
         self._pool = pool
-        self._tokens = tokens
+        self._access = access
         self._topics = topics
         self._pace: tuple[UUID, Pace] | None = None  # of the job that is running
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the routes of plans and jobs."""
-        return (
-            Route("/replay", self._replay, methods=["POST"]),
-            Route("/jobs", self._jobs, methods=["GET"]),
-            Route("/jobs/{job_id}", self._job, methods=["GET"]),
-            Route("/jobs/{job_id}/{action}", self._switch, methods=["POST"]),
+        table = (
+            ("/replay", self._replay, "POST"),
+            ("/jobs", self._jobs, "GET"),
+            ("/jobs/{job_id}", self._job, "GET"),
+            ("/jobs/{job_id}/{action}", self._switch, "POST"),
         )
+        return [Route(path, self._access.guarded(does, REPLAYERS), methods=[method]) for path, does, method in table]
 
     async def step(self, recovery: Recovery, limit: int) -> JobStep:
         """Publish up to `limit` further dead letters of the running job, fewer when its own rate is lower."""
@@ -140,10 +134,9 @@ class ReplayOrders:
         return self._pace[1]
 
     async def _replay(self, request: Request) -> Response:
-        claims = authorized(request, self._tokens)
         asked = _object(await read_body(request, _MAX_BODY_BYTES))
         if set(asked) <= {"plan", "reason", "rate"} and isinstance(asked.get("plan"), str):
-            return await self._execute(asked, claims, request.headers.get("idempotency-key"))
+            return await self._execute(asked, _caller(), request.headers.get("idempotency-key"))
         if set(asked) <= {"filter", "limit"} and isinstance(asked.get("filter", {}), dict):
             return await self._plan(asked)
         raise InvalidEvent(_FORMS, code="unknown_form")
@@ -161,7 +154,7 @@ class ReplayOrders:
         }
         return json_response(content)
 
-    async def _execute(self, asked: Mapping[str, Any], claims: Claims, key: str | None) -> Response:
+    async def _execute(self, asked: Mapping[str, Any], caller: Caller, key: str | None) -> Response:
         plan, reason, rate = _parsed_plan(asked["plan"]), _reason(asked.get("reason")), _rate(asked.get("rate"))
         if key is not None and len(key.encode()) > _MAX_KEY_BYTES:
             raise InvalidEvent(f"Idempotency-Key has at most {_MAX_KEY_BYTES} bytes", code="invalid_parameter")
@@ -170,7 +163,7 @@ class ReplayOrders:
             idempotency_key=key,
             plan=plan.digest,
             filter=plan.filter,
-            requested_by=claims.subject,
+            requested_by=caller.identity,
             reason=reason,
             rate=rate,
             total=len(letters),
@@ -179,7 +172,7 @@ class ReplayOrders:
             order, is_current=plan == ReplayPlan.of(plan.filter, (letter["dlq_id"] for letter in letters))
         )
         get_logger().info(
-            "replay_ordered", job=str(job_id), who=claims.subject, filter=plan.filter, reason=reason, rate=rate
+            "replay_ordered", job=str(job_id), who=caller.identity, filter=plan.filter, reason=reason, rate=rate
         )
         return json_response({"job": str(job_id)}, 202)
 
@@ -195,7 +188,11 @@ class ReplayOrders:
         return known.job_id
 
     async def _known(self, order: JobOrder) -> KnownJob | None:
-        return await find_job_by_key(self._pool, order.idempotency_key) if order.idempotency_key else None
+        return (
+            await find_job_by_key(self._pool, order.idempotency_key, order.requested_by)
+            if order.idempotency_key
+            else None
+        )
 
     async def _create(self, order: JobOrder) -> KnownJob:
         try:
@@ -216,31 +213,42 @@ class ReplayOrders:
         return await plan_replay(self._pool, _filter(wanted), topics=self._topics, limit=limit)
 
     async def _jobs(self, request: Request) -> Response:
-        authorized(request, self._tokens)
         limit = parse_limit(request.query_params.get("limit"))
-        return json_response({"jobs": await list_jobs(self._pool, limit=limit)})
+        return json_response({"jobs": await list_jobs(self._pool, limit=limit, requested_by=_owner())})
 
     async def _job(self, request: Request) -> Response:
-        authorized(request, self._tokens)
         return json_response(await self._found(request))
 
     async def _switch(self, request: Request) -> Response:
-        claims = authorized(request, self._tokens)
         status = _ACTIONS.get(request.path_params["action"])
         if status is None:
             raise NotFound(f"a job can {', '.join(_ACTIONS)}")
         job = await self._found(request)
         if not await switch_job(self._pool, job["job_id"], status):
             raise Conflict("the job has ended", code="job_ended")
-        get_logger().info("replay_job_switched", job=str(job["job_id"]), who=claims.subject, status=status)
+        get_logger().info("replay_job_switched", job=str(job["job_id"]), who=_caller().identity, status=status)
         return json_response(await self._found(request))
 
     async def _found(self, request: Request) -> dict[str, Any]:
         job_id = uuid_or_none(request.path_params["job_id"])
         job = await find_job(self._pool, job_id) if job_id else None
-        if job is None:
+        # Another's job is as unknown as one that never was: its id tells a stranger nothing.
+        if job is None or _owner() not in {None, job["requested_by"]}:
             raise NotFound("there is no such job")
         return job
+
+
+def _caller() -> Caller:
+    caller = current_admission().caller
+    if caller is None:  # the rule of these routes lets nobody in without one
+        raise Forbidden("orders need somebody who gives them")
+    return caller
+
+
+def _owner() -> str | None:
+    """Return whose jobs the caller may see; None for all."""
+    caller = _caller()
+    return None if caller.is_admin else caller.identity
 
 
 def _object(body: bytes) -> dict[str, Any]:

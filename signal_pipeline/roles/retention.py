@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from signal_pipeline.observability.metrics import RetentionMetrics
+from signal_pipeline.serving.access import INTERNAL, Access
 from signal_pipeline.serving.answers import json_response
 from signal_pipeline.settings import Settings
 from signal_pipeline.store.maintenance import Purged, keep_up, purge
@@ -26,11 +27,13 @@ class Retention:
 
     Args:
         pool: Connections of the role that hosts the route.
+        access: Who may call.
         settings: `retention_seconds` is the age, by time of arrival.
         registry: Where deleted rows are counted.
     """
 
-    def __init__(self, pool: Pool, settings: Settings, registry: CollectorRegistry) -> None:
+    def __init__(self, pool: Pool, access: Access, settings: Settings, registry: CollectorRegistry) -> None:
+        self._access = access
         self._pool = pool
         self._age = timedelta(seconds=settings.retention_seconds)
         self._metrics = RetentionMetrics(registry)
@@ -39,7 +42,7 @@ class Retention:
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the route."""
-        return [Route("/purge", self._purge, methods=["POST"])]
+        return [Route("/purge", self._access.guarded(self._purge, INTERNAL), methods=["POST"])]
 
     async def _purge(self, _: Request) -> Response:
         rows = asdict(await purge(self._pool, self._age))

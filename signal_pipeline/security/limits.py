@@ -32,6 +32,7 @@ __all__ = [
 
 _SECONDS_A_MINUTE: Final = 60.0
 _EVERYBODY: Final = "*"
+_NO_REDIS: Final = "-"
 
 
 def limiter_of(
@@ -48,6 +49,8 @@ def limiter_of(
     Raises:
         ConfigurationError: REDIS_URL is no address.
     """
+    if settings.redis_url == _NO_REDIS:
+        return LocalLimiter()
     shared = RedisLimiter(settings.redis_url, password=settings.redis_password.get_secret_value(), ca_file=ca_file)
     return ResilientLimiter(shared, RateLimitMetrics(registry), on_failure)
 

@@ -14,10 +14,10 @@ from uuid import UUID, uuid4
 
 import jwt
 
-from signal_pipeline.errors import Forbidden, Unauthenticated
+from signal_pipeline.errors import Unauthenticated
 from signal_pipeline.security.keys import KeyRing
 
-__all__ = ["AUDIENCE", "ISSUER", "LIFETIMES", "Claims", "TokenType", "Tokens", "bearer_token", "require_scope"]
+__all__ = ["AUDIENCE", "ISSUER", "LIFETIMES", "Claims", "TokenType", "Tokens", "bearer_token"]
 
 ISSUER: Final = "signal-pipeline"
 AUDIENCE: Final = "signal-pipeline"
@@ -155,9 +155,3 @@ def bearer_token(headers: Sequence[tuple[str, str]]) -> str | None:
         return None
     scheme, _, token = values[0].partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
-
-
-def require_scope(claims: Claims, scope: str) -> None:
-    """Raise `Forbidden` unless the token has the scope, or `admin`, which includes every other."""
-    if not claims.scopes & {scope, "admin"}:
-        raise Forbidden(f"the token lacks the scope {scope}")

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Final
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from signal_pipeline.errors import MethodNotAllowed, NotFound, PipelineError
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.tracing import start_tracing, stop_tracing
+from signal_pipeline.serving.access import KNOWN
 from signal_pipeline.serving.answers import json_response, problem_response, problem_response_of
 from signal_pipeline.serving.body import read_body
 from signal_pipeline.serving.boundary import UNEXPECTED, Boundary
@@ -74,6 +75,7 @@ class FunctionApp:
         if self._open:
             self._open = False
             await self._function.close()
+            await self._function.access.close()
             self._page.stop()
             await asyncio.to_thread(stop_tracing)
 
@@ -94,14 +96,17 @@ class FunctionApp:
         return [
             *(Route(path, self._health) for path in _HEALTH_PATHS),
             *(Route(path, self._ready) for path in _READY_PATHS),
-            Route("/metrics", self._metrics),
-            Route("/openapi.json", self._openapi),
+            Route("/metrics", self._function.access.guarded(self._metrics, KNOWN)),
+            Route("/openapi.json", self._function.access.guarded(self._openapi, KNOWN)),
         ]
 
     async def _receive(self, request: Request) -> Response:
+        admission = await self._function.access.admit(request, self._function.event_rule)
         body = await read_body(request, self._function.settings.max_body_bytes)
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"]]
-        return await self._function.receive(headers, body)
+        response = await self._function.receive(headers, body)
+        response.headers.update(admission.headers)
+        return response
 
     async def _pipeline_error(self, _: Request, exc: Exception) -> Response:
         if not isinstance(exc, PipelineError):  # Starlette's type of a handler is wider than its registration
@@ -113,11 +118,12 @@ class FunctionApp:
     async def _health(self, _: Request) -> Response:
         return json_response({"status": "ok", "role": self._function.name})
 
-    async def _ready(self, _: Request) -> Response:
+    async def _ready(self, request: Request) -> Response:
         found = await self._checked()
         ready = not any(found.values())
-        checks = {name: fault or "ok" for name, fault in found.items()}
-        content = {"status": "ready" if ready else "not ready", "role": self._function.name, "checks": checks}
+        content: dict[str, Any] = {"status": "ready" if ready else "not ready", "role": self._function.name}
+        if await self._function.access.is_known(request):  # a stranger need not learn what we depend on
+            content["checks"] = {name: fault or "ok" for name, fault in found.items()}
         return json_response(content, 200 if ready else 503, None if ready else {"Retry-After": "1"})
 
     async def _checked(self) -> dict[str, str | None]:

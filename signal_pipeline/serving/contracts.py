@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from signal_pipeline.errors import ConfigurationError
+from signal_pipeline.serving.access import KNOWN, Access
 
 __all__ = ["SCHEMAS", "asyncapi_document", "contract_routes", "schema_document"]
 
@@ -39,10 +40,10 @@ def asyncapi_document() -> bytes:
     return orjson.dumps(_moved(document, {f"../schemas/{name}.schema.json": _place(name) for name in SCHEMAS}))
 
 
-def contract_routes() -> Sequence[BaseRoute]:
+def contract_routes(access: Access) -> Sequence[BaseRoute]:
     """Return the routes `/asyncapi.json` and `/schemas/<name>.json`."""
-    schemas = [Route(f"/schemas/{name}.json", partial(_schema, name)) for name in SCHEMAS]
-    return [Route("/asyncapi.json", _asyncapi), *schemas]
+    schemas = [Route(f"/schemas/{name}.json", access.guarded(partial(_schema, name), KNOWN)) for name in SCHEMAS]
+    return [Route("/asyncapi.json", access.guarded(_asyncapi, KNOWN)), *schemas]
 
 
 async def _asyncapi(_: Request) -> Response:

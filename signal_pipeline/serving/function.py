@@ -1,7 +1,8 @@
 """What a role is to the serving layer: a few coroutines around one decision."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from functools import cached_property
+from typing import ClassVar, Literal
 
 from prometheus_client import CollectorRegistry
 from starlette.responses import Response
@@ -12,8 +13,12 @@ from signal_pipeline.events.envelope import MAX_EVENT_BYTES, CloudEvent, Refused
 from signal_pipeline.events.http import Request, decode_request
 from signal_pipeline.observability.metrics import RequestMetrics
 from signal_pipeline.observability.tracing import fail_span, span
+from signal_pipeline.security.limits import limiter_of
+from signal_pipeline.serving.access import INTERNAL, Access, Rule
 from signal_pipeline.serving.answers import verdict_response
 from signal_pipeline.serving.correlation import current_traceparent
+from signal_pipeline.serving.credentials import Credentials
+from signal_pipeline.serving.directory import Directory
 from signal_pipeline.serving.refusal_log import RefusalLog
 from signal_pipeline.settings import Settings
 
@@ -28,11 +33,15 @@ class Function:
     Attributes:
         name: Name of the role in `topology.ROLES`.
         event_paths: Where events are posted; empty for a role that takes none.
+        event_rule: Who may post them.
+        limits_fail: What becomes of callers while Redis does not answer: each process limits by itself, or refuses.
         max_event_bytes: Largest data of one event; None for a role that does not look at data.
     """
 
     name: ClassVar[str]
     event_paths: ClassVar[tuple[str, ...]] = ("/",)
+    event_rule: ClassVar[Rule] = INTERNAL
+    limits_fail: ClassVar[Literal["local", "closed"]] = "local"
     max_event_bytes: ClassVar[int | None] = MAX_EVENT_BYTES
 
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
@@ -40,6 +49,16 @@ class Function:
         self.registry = registry
         self.http_metrics = RequestMetrics(registry)
         self._log = RefusalLog()
+
+    @cached_property
+    def access(self) -> Access:
+        """Who may call what, and how often."""
+        limiter = limiter_of(self.settings, self.registry, on_failure=self.limits_fail)
+        return Access(self.settings, Credentials(self.settings, self.directory()), limiter)
+
+    def directory(self) -> Directory | None:
+        """Return who knows API keys and logins; None for a function that only the pipeline itself calls."""
+        return None
 
     async def open(self) -> None:
         """Make the clients, in the worker. Must not fail or wait when a dependency is down."""

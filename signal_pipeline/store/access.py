@@ -1,5 +1,6 @@
 """Users and refresh tokens for the role auth."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,9 +10,11 @@ from signal_pipeline.store.pool import Pool
 from signal_pipeline.store.queries import query
 
 __all__ = [
+    "ApiKey",
     "Login",
     "User",
     "end_login",
+    "find_api_key",
     "find_user",
     "is_login_revoked",
     "put_development_user",
@@ -117,3 +120,25 @@ async def is_login_revoked(pool: Pool, family: UUID) -> bool:
         cursor = await connection.execute(query("login_is_revoked"), {"family": family})
         row = await cursor.fetchone()
     return row is not None and bool(row[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKey:
+    """An API key that is good now.
+
+    Attributes:
+        name: Its name.
+        scopes: What it may do.
+    """
+
+    name: str
+    scopes: Sequence[str]
+
+
+async def find_api_key(pool: Pool, key: str) -> ApiKey | None:
+    """Return the key with this text, unless it is revoked or expired."""
+    digest = hashlib.sha256(key.encode()).digest()
+    async with pool.connection() as connection:
+        cursor = await connection.execute(query("find_api_key"), {"key_hash": digest})
+        row = await cursor.fetchone()
+    return None if row is None else ApiKey(name=row[0], scopes=row[1])

@@ -106,10 +106,10 @@ async def create_job(pool: Pool, order: JobOrder) -> KnownJob:
     return KnownJob(job_id=row[0], plan=row[1], rate=row[2])
 
 
-async def find_job_by_key(pool: Pool, key: str) -> KnownJob | None:
-    """Return the job that an idempotency key gave before; None when it gave none."""
+async def find_job_by_key(pool: Pool, key: str, requested_by: str) -> KnownJob | None:
+    """Return the job that an idempotency key of this person gave before; None when it gave none."""
     async with pool.connection() as connection:
-        cursor = await connection.execute(query("find_replay_job_by_key"), {"key": key})
+        cursor = await connection.execute(query("find_replay_job_by_key"), {"key": key, "requested_by": requested_by})
         row = await cursor.fetchone()
     return None if row is None else KnownJob(job_id=row[0], plan=row[1], rate=row[2])
 
@@ -121,10 +121,10 @@ async def find_job(pool: Pool, job_id: UUID) -> dict[str, Any] | None:
         return await cursor.fetchone()
 
 
-async def list_jobs(pool: Pool, *, limit: int) -> list[dict[str, Any]]:
-    """Return the newest jobs, newest first."""
+async def list_jobs(pool: Pool, *, limit: int, requested_by: str | None = None) -> list[dict[str, Any]]:
+    """Return the newest jobs of a person, or of all, newest first."""
     async with pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(query("list_replay_jobs"), {"limit": limit})
+        await cursor.execute(query("list_replay_jobs"), {"limit": limit, "requested_by": requested_by})
         return await cursor.fetchall()
 
 

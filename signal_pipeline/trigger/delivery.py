@@ -90,7 +90,10 @@ class FunctionClient:
             raise RuntimeError("the client is used outside its context")
         try:
             async with self._session.post(
-                self._trigger.url, data=message.body, headers=message.headers, allow_redirects=False
+                self._trigger.url,
+                data=message.body,
+                headers={**message.headers, **self._trigger.credential},
+                allow_redirects=False,
             ) as response:
                 body = await response.content.read(_ANSWER_BYTES)
                 while not response.content.at_eof() and len(body) < _ANSWER_BYTES:

@@ -101,7 +101,7 @@ def _page(registry: CollectorRegistry, sources: Sequence[Source], settings: Sett
     async def ready() -> bool:
         return all([await one.ready() for one in sources])
 
-    return TriggerPage(registry, ready, address=settings.bind_address, port=port)
+    return TriggerPage(registry, ready, address=settings.metrics_bind_address, port=port)
 
 
 async def _run_all(sources: Sequence[Source], stop: asyncio.Event) -> int:

@@ -11,7 +11,7 @@ KAFKA_BOOTSTRAP_SERVERS, because a manifest is written for a cluster.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -59,6 +59,7 @@ class KafkaTrigger:
         quarantine_topic: Where events go that expired.
         max_event_age_seconds: Age by the broker's timestamp at which an event expires; None never.
         wrap_record: Deliver the record itself instead of the event that it carries.
+        credential: The header by which the function knows this trigger; empty with security off.
     """
 
     name: str
@@ -81,6 +82,7 @@ class KafkaTrigger:
     quarantine_topic: str | None
     max_event_age_seconds: float | None
     wrap_record: bool
+    credential: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,7 @@ class ScheduleTrigger:
         interval_seconds: Time between two posts.
         content_type: Content type of the body.
         body: Body.
+        credential: The header by which the function knows this trigger; empty with security off.
     """
 
     name: str
@@ -100,6 +103,7 @@ class ScheduleTrigger:
     interval_seconds: float
     content_type: str
     body: bytes
+    credential: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,6 +207,7 @@ def _kafka_trigger(source: KafkaSource, path: Path, settings: Settings, sinks: M
         quarantine_topic=_sink_topic(ours.quarantine_sink, spec.topics, path, sinks) if ours.quarantine_sink else None,
         max_event_age_seconds=ours.max_event_age.total_seconds() if ours.max_event_age else None,
         wrap_record=ours.wrap == "record",
+        credential=_credential(settings),
     )
 
 
@@ -213,6 +218,7 @@ def _schedule_trigger(source: PingSource, path: Path, settings: Settings) -> Sch
         interval_seconds=source.metadata.annotations.interval.total_seconds(),
         content_type=source.spec.content_type,
         body=source.spec.data.encode(),
+        credential=_credential(settings),
     )
 
 
@@ -222,6 +228,10 @@ def _rate_trigger(source: ContainerSource, path: Path, settings: Settings) -> Ra
         url=_url(source.spec.sink, path, settings),
         in_flight=source.metadata.annotations.in_flight,
     )
+
+
+def _credential(settings: Settings) -> dict[str, str]:
+    return {"x-api-key": settings.service_api_keys[0]} if settings.secured else {}
 
 
 def _url(sink: Sink, path: Path, settings: Settings) -> str:

@@ -51,7 +51,7 @@ class RateSource:
         self._body = orjson.dumps({"count": self._count})
         self._headers = {
             "content-type": "application/json",
-            "x-api-key": settings.emit_api_key.get_secret_value(),
+            "x-api-key": settings.service_api_keys[0],
         }
         self._slots = asyncio.Semaphore(trigger.in_flight)
         self._resume_at = 0.0

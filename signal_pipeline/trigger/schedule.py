@@ -39,7 +39,7 @@ class ScheduleSource:
         interval = self._trigger.interval_seconds
         pacer = Pacer(interval_seconds=interval, start=loop.time() + interval, make_up_seconds=0)
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
-        headers = {"content-type": self._trigger.content_type}
+        headers = {"content-type": self._trigger.content_type, **self._trigger.credential}
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while not stop.is_set():
                 try:

@@ -62,8 +62,8 @@ class RecordingProducer:
 class EmitToList(Emit):
     """emit with the recording producer."""
 
-    def __init__(self, producer: RecordingProducer) -> None:
-        super().__init__(SETTINGS, function_registry("emit"))
+    def __init__(self, producer: RecordingProducer, settings: Settings = SETTINGS) -> None:
+        super().__init__(settings, function_registry("emit"))
         self.recording = producer
 
     async def open(self) -> None:

@@ -32,10 +32,17 @@ class Site:
         self.app = FunctionApp(self._function, MetricsPage(registry, address="127.0.0.1", port=0))
 
     async def ask(
-        self, method: str, path: str, body: Any = None, *, scopes: tuple[str, ...] = ("replay",), key: str | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        scopes: tuple[str, ...] = ("replay",),
+        key: str | None = None,
+        who: str = "tester",
     ) -> Answer:
-        """Send a request as the user `tester`, whose token has the scopes."""
-        token = Tokens(KeyRing([self._key])).issue("tester", scopes, TokenType.ACCESS, now=datetime.now(UTC))
+        """Send a request as a user whose token has the scopes."""
+        token = Tokens(KeyRing([self._key])).issue(who, scopes, TokenType.ACCESS, now=datetime.now(UTC))
         headers = [("authorization", f"Bearer {token}"), ("content-type", "application/json")]
         if key is not None:
             headers.append(("idempotency-key", key))
@@ -47,9 +54,10 @@ class Site:
         assert answer.status == 200, answer.body
         return answer.json
 
-    async def order(self, plan: str, key: str | None = None, **parts: Any) -> Answer:
+    async def order(self, plan: str, key: str | None = None, who: str = "tester", **parts: Any) -> Answer:
         """Execute a plan."""
-        return await self.ask("POST", "/replay", {"plan": plan, "reason": "the cause is repaired", **parts}, key=key)
+        body = {"plan": plan, "reason": "the cause is repaired", **parts}
+        return await self.ask("POST", "/replay", body, key=key, who=who)
 
     async def step(self, limit: int = 500) -> int:
         """Do what a tick does for jobs."""

@@ -176,3 +176,23 @@ async def test_unknown_jobs_are_not_found(site: Site) -> None:
     """A job that does not exist, an id that is none and an action that is none are a 404."""
     for method, path in (("GET", f"/jobs/{uuid4()}"), ("GET", "/jobs/x"), ("POST", f"/jobs/{uuid4()}/restart")):
         assert (await site.ask(method, path)).status == 404
+
+
+async def test_another_persons_job_is_unknown(site: Site, rejected: list[UUID]) -> None:
+    """Row 13: its id, its list and its Idempotency-Key tell B nothing of A's job; admin sees all."""
+    plan = (await site.plan(filter={}))["plan"]
+    job = (await site.order(plan, key="the-key", who="ann")).json["job"]
+    assert (await site.ask("GET", f"/jobs/{job}", who="ann")).status == 200
+    stranger = await site.ask("GET", f"/jobs/{job}", who="bob")
+    never = await site.ask("GET", f"/jobs/{UUID(int=7)}", who="bob")
+    assert (stranger.status, stranger.json["code"], stranger.json["detail"]) == (
+        404, never.json["code"], never.json["detail"],
+    )  # fmt: skip
+    for action in ("pause", "resume", "cancel"):
+        assert (await site.ask("POST", f"/jobs/{job}/{action}", who="bob")).status == 404
+    assert (await site.ask("GET", "/jobs", who="bob")).json == {"jobs": []}
+    # The key is A's: B meets only that another job is active, as with any other key.
+    assert (await site.order(plan, key="the-key", who="bob")).json["code"] == "job_active"
+    seen = await site.ask("GET", f"/jobs/{job}", who="root", scopes=("admin",))
+    assert (seen.status, seen.json["status"], seen.json["requested_by"]) == (200, "running", "ann")
+    assert len(rejected) == seen.json["total"]

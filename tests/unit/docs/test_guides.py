@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from typer.main import get_command
 
 from local.cli import app as local_app
@@ -105,7 +106,8 @@ def test_paths_exist(page: Path) -> None:
 @named
 def test_settings_exist(page: Path) -> None:
     """Each variable that is set or named is a setting, or one of the tools around."""
-    known = {name.upper() for name in Settings.model_fields} | _FOREIGN
+    secrets = {name for name, field in Settings.model_fields.items() if field.annotation is SecretStr}
+    known = {name.upper() for name in Settings.model_fields} | {f"{name.upper()}_FILE" for name in secrets} | _FOREIGN
     words = {word for code in code_of(page) for word in _VARIABLE.findall(code)}
     assert sorted(word for word in words if word not in known and not _is_wording(word)) == []
 

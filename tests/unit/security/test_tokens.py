@@ -6,14 +6,14 @@ import hmac
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from signal_pipeline.errors import Forbidden, Unauthenticated
+from signal_pipeline.errors import Unauthenticated
 from signal_pipeline.security.keys import KeyRing
 from signal_pipeline.security.tokens import (
     AUDIENCE,
@@ -23,7 +23,6 @@ from signal_pipeline.security.tokens import (
     Tokens,
     TokenType,
     bearer_token,
-    require_scope,
 )
 
 KEY = "a-key-of-the-tests-" * 4  # long enough for every algorithm that is tried
@@ -231,20 +230,3 @@ def test_the_clock_may_differ_by_seconds() -> None:
 def test_the_bearer_token_of_a_request(headers: list[tuple[str, str]], token: str | None) -> None:
     """Exactly one Authorization header of the Bearer scheme carries a token."""
     assert bearer_token(headers) == token
-
-
-@pytest.mark.parametrize(
-    ("scopes", "allowed"),
-    [({"replay"}, True), ({"admin"}, True), ({"replay2"}, False), (set(), False), ({"signals:write"}, False)],
-)
-def test_scopes(scopes: set[str], allowed: bool) -> None:  # noqa: FBT001 - an expected value
-    """The scope itself or admin is needed; anything else is forbidden, not unauthenticated."""
-    who = Claims(
-        subject="ada", token_id=UUID(int=1), token_type=TokenType.ACCESS, scopes=frozenset(scopes), expires_at=now()
-    )
-    if allowed:
-        require_scope(who, "replay")
-        return
-    with pytest.raises(Forbidden) as caught:
-        require_scope(who, "replay")
-    assert caught.value.failure.http_status == 403

@@ -93,7 +93,7 @@ async def test_it_asks_for_batches_at_the_rate_with_its_key(emit: Emit, tmp_path
     source = rate_source(emit, settings(tmp_path, signals_per_second=1000, batch_size=50))
     await run_until(source, emit.times, 11)
     assert set(emit.counts) == {50}
-    assert set(emit.keys) == {"dev-test-key-123"}
+    assert set(emit.keys) == {"dev-service-key-123"}
     assert emit.times[10] - emit.times[0] == pytest.approx(0.5, abs=0.2)
 
 
