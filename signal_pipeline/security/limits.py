@@ -21,6 +21,7 @@ __all__ = [
     "Decision",
     "Layer",
     "LocalLimiter",
+    "OnFailure",
     "RateLimiter",
     "RedisLimiter",
     "ResilientLimiter",

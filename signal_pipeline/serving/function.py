@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from prometheus_client import CollectorRegistry
 from starlette.responses import Response
@@ -13,7 +13,7 @@ from signal_pipeline.events.envelope import MAX_EVENT_BYTES, CloudEvent, Refused
 from signal_pipeline.events.http import Request, decode_request
 from signal_pipeline.observability.metrics import RequestMetrics
 from signal_pipeline.observability.tracing import fail_span, span
-from signal_pipeline.security.limits import limiter_of
+from signal_pipeline.security.limits import OnFailure, RateLimiter, limiter_of
 from signal_pipeline.serving.access import INTERNAL, Access, Rule
 from signal_pipeline.serving.answers import verdict_response
 from signal_pipeline.serving.correlation import current_traceparent
@@ -41,7 +41,7 @@ class Function:
     name: ClassVar[str]
     event_paths: ClassVar[tuple[str, ...]] = ("/",)
     event_rule: ClassVar[Rule] = INTERNAL
-    limits_fail: ClassVar[Literal["local", "closed"]] = "local"
+    limits_fail: ClassVar[OnFailure] = "local"
     max_event_bytes: ClassVar[int | None] = MAX_EVENT_BYTES
 
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
@@ -51,10 +51,14 @@ class Function:
         self._log = RefusalLog()
 
     @cached_property
+    def limiter(self) -> RateLimiter:
+        """The rate limits of all routes."""
+        return limiter_of(self.settings, self.registry, on_failure=self.limits_fail)
+
+    @cached_property
     def access(self) -> Access:
         """Who may call what, and how often."""
-        limiter = limiter_of(self.settings, self.registry, on_failure=self.limits_fail)
-        return Access(self.settings, Credentials(self.settings, self.directory()), limiter)
+        return Access(self.settings, Credentials(self.settings, self.directory()), self.limiter)
 
     def directory(self) -> Directory | None:
         """Return who knows API keys and logins; None for a function that only the pipeline itself calls."""

@@ -5,6 +5,7 @@ Order of a purge:
 2. signals that no anomaly refers to any more, with their replaced versions
 3. dead letters that were replayed or resolved
 4. heartbeats of the connector
+5. access events, which are kept for 90 days whatever the retention of signals is
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ __all__ = ["Purged", "Upkeep", "analyze", "clean_gin_pending", "keep_up", "purge
 
 _BATCH = 1000  # rows of one transaction: locks are short, and writers and vacuum get their turn in between
 _HEARTBEATS_KEPT = timedelta(minutes=10)  # only the newest means anything
+_ACCESS_EVENTS_KEPT = timedelta(days=90)  # a break-in is often found weeks later
 ANALYZE_EVERY = timedelta(minutes=10)  # it reads some 30,000 pages a table; estimates age slowly
 
 
@@ -29,12 +31,14 @@ class Purged:
         signals: Signals.
         dead_letters: Dead letters.
         heartbeats: Heartbeats.
+        access_events: Access events.
     """
 
     anomalies: int
     signals: int
     dead_letters: int
     heartbeats: int
+    access_events: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +65,7 @@ async def purge(pool: Pool, older_than: timedelta, *, batch: int = _BATCH) -> Pu
         signals=await _repeat(pool, "purge_signals", older_than, batch),
         dead_letters=await _repeat(pool, "purge_dead_letters", older_than, batch),
         heartbeats=await _repeat(pool, "purge_heartbeat", min(older_than, _HEARTBEATS_KEPT), batch),
+        access_events=await _repeat(pool, "purge_access_events", _ACCESS_EVENTS_KEPT, batch),
     )
 
 

@@ -1,3 +1,3 @@
 -- name: find_user
--- purpose: Look a user up for a login.
-SELECT id, password_hash, scopes FROM users WHERE username = %(username)s AND NOT disabled
+-- purpose: Look a user up by name, disabled or not.
+SELECT id, password_hash, scopes, disabled FROM users WHERE username = %(username)s

@@ -1,3 +1,3 @@
 -- name: login_is_revoked
--- purpose: Whether a login has ended: one revoked refresh token of it revokes them all.
-SELECT EXISTS (SELECT FROM refresh_tokens WHERE family = %(family)s AND revoked_at IS NOT NULL)
+-- purpose: Whether tokens of a login are refused.
+SELECT login_has_ended(%(family)s)

@@ -177,9 +177,25 @@ class AuthMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.issued = Counter("auth_tokens_issued_total", "Token pairs issued, by grant.", ["grant"], registry=registry)
         self.refused = Counter("auth_refused_total", "Refused credentials, by grant.", ["grant"], registry=registry)
+        self.limited = Counter(
+            "auth_logins_limited_total",
+            "Attempts at a password that were turned away unlooked at, by the limit that was reached.",
+            ["layer"],
+            registry=registry,
+        )
+        self.ended = Counter(
+            "auth_logins_ended_total",
+            "Logins that ended before their time, by reason: refresh_reused is a stolen token, or a broken client.",
+            ["reason"],
+            registry=registry,
+        )
         for grant in ("password", "refresh"):
             self.issued.labels(grant)
             self.refused.labels(grant)
+        for layer in ("login_user", "login_address"):
+            self.limited.labels(layer)
+        for reason in ("logout", "refresh_reused"):
+            self.ended.labels(reason)
 
 
 class RateLimitMetrics:

@@ -16,6 +16,7 @@ from signal_pipeline.observability.metrics import ReplayMetrics
 from signal_pipeline.roles.recovery import Recovery
 from signal_pipeline.settings import Settings
 from signal_pipeline.store.pool import Pool
+from tests.integration.roles.auth_site import PASSWORD, AuthSite
 from tests.integration.roles.letters import failure, letter
 from tests.integration.roles.site import Site
 
@@ -64,3 +65,14 @@ async def rejected(recovery: Recovery) -> list[UUID]:
     ids = [uuid4() for _ in range(5)]
     await recovery.record([letter(each, failure(each, n, FailureClass.REJECTED)) for n, each in enumerate(ids)])
     return ids
+
+
+@pytest.fixture
+async def auth_site(database_url: str) -> AsyncIterator[AuthSite]:
+    """The role auth with empty tables: nobody has logged in yet."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("TRUNCATE users, refresh_tokens, api_keys, access_events CASCADE")
+    settings = Settings(_env_file=None, database_url=SecretStr(database_url), auth_admin_password=SecretStr(PASSWORD))
+    opened = AuthSite(settings)
+    yield opened
+    await opened.app.close()

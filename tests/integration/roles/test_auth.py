@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from signal_pipeline.roles.auth import Auth
 from signal_pipeline.security.keys import KeyRing
+from signal_pipeline.security.limits import LocalLimiter
 from signal_pipeline.security.tokens import Tokens, TokenType
 from signal_pipeline.serving.app import FunctionApp
 from signal_pipeline.serving.metrics_page import MetricsPage
@@ -36,7 +37,7 @@ def settings(database_url: str) -> Settings:
 async def auth(settings: Settings) -> AsyncIterator[FunctionApp]:
     """The role auth as an application."""
     registry = CollectorRegistry()
-    app = FunctionApp(Auth(settings, registry), MetricsPage(registry, address="127.0.0.1", port=0))
+    app = FunctionApp(Auth(settings, registry, LocalLimiter()), MetricsPage(registry, address="127.0.0.1", port=0))
     yield app
     await app.close()
 
@@ -109,7 +110,7 @@ async def test_the_settings_password_counts(auth: FunctionApp, settings: Setting
     assert (await log_in(auth)).status == 200
     changed = settings.model_copy(update={"auth_admin_password": type(settings.auth_admin_password)("another")})
     registry = CollectorRegistry()
-    later = FunctionApp(Auth(changed, registry), MetricsPage(registry, address="127.0.0.1", port=0))
+    later = FunctionApp(Auth(changed, registry, LocalLimiter()), MetricsPage(registry, address="127.0.0.1", port=0))
     assert (await log_in(later, "another")).status == 200
     assert_refused(await log_in(later))
     await later.close()

@@ -23,6 +23,7 @@ from signal_pipeline.roles.emit import Emit
 from signal_pipeline.roles.process_signal import ProcessSignal
 from signal_pipeline.roles.replay_dlq import ReplayDlq
 from signal_pipeline.security.keys import KeyRing
+from signal_pipeline.security.limits import LocalLimiter
 from signal_pipeline.security.tokens import Tokens, TokenType
 from signal_pipeline.serving.app import FunctionApp
 from signal_pipeline.serving.function import Function
@@ -90,7 +91,7 @@ async def emit(settings: Settings) -> AsyncIterator[Checked]:
 @pytest.fixture
 async def auth(settings: Settings) -> AsyncIterator[Checked]:
     """The role auth."""
-    async for role in checked(Auth(settings, CollectorRegistry())):
+    async for role in checked(Auth(settings, CollectorRegistry(), LocalLimiter())):
         yield role
 
 

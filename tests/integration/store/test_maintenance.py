@@ -51,7 +51,9 @@ async def test_a_purge_deletes_what_is_old_in_order(pool: Pool, make_signal: Any
     young = make_signal()
     await store_signals(pool, [young, make_signal(young.id, minutes=1, type="purchase")])
     fetch("INSERT INTO debezium_heartbeat (beat_at) VALUES (now() - interval '2 hours'), (now())")
-    assert await purge(pool, HOUR, batch=3) == Purged(anomalies=5, signals=10, dead_letters=0, heartbeats=1)
+    assert await purge(pool, HOUR, batch=3) == Purged(
+        anomalies=5, signals=10, dead_letters=0, heartbeats=1, access_events=0
+    )
     assert fetch("SELECT id FROM signals") == [(young.id,)]
     assert fetch("SELECT count(*) FROM superseded_signals") == [(1,)]
     assert fetch("SELECT (SELECT count(*) FROM anomalies), (SELECT count(*) FROM outbox_events)") == [(0, 0)]
@@ -60,7 +62,7 @@ async def test_a_purge_deletes_what_is_old_in_order(pool: Pool, make_signal: Any
 async def test_what_is_pending_is_not_purged(pool: Pool, make_signal: Any, fetch: Any) -> None:
     """An anomaly whose event is not confirmed stays with its outbox row and its signal."""
     await store_old(pool, make_signal, fetch, confirmed=False)
-    assert await purge(pool, HOUR) == Purged(anomalies=0, signals=5, dead_letters=0, heartbeats=0)
+    assert await purge(pool, HOUR) == Purged(anomalies=0, signals=5, dead_letters=0, heartbeats=0, access_events=0)
     assert fetch("SELECT count(*) FROM signals JOIN anomalies ON signals.id = signal_event_id") == [(5,)]
 
 
@@ -185,3 +187,24 @@ async def test_throughput_counts_signals_by_minute(pool: Pool, make_signal: Any,
     """The signals of the last hour are counted in the minute in which they were stored."""
     await store_signals(pool, [make_signal() for _ in range(7)])
     assert fetch("SELECT sum(signals), max(users) FROM signal_throughput") == [(7, 1)]
+
+
+async def test_access_events_are_kept_for_90_days(pool: Pool, fetch: Any) -> None:
+    """What happened to credentials outlives the retention of signals, and is deleted when it is three months old."""
+    fetch(
+        "INSERT INTO access_events (at, kind, subject) VALUES (now() - interval '89 days', 'logged_out', 'young'), "
+        "(now() - interval '91 days', 'logged_out', 'old')"
+    )
+    assert (await purge(pool, HOUR)).access_events == 1
+    assert fetch("SELECT subject FROM access_events") == [("young",)]
+
+
+async def test_a_flood_of_failed_logins_is_bounded(pool: Pool, fetch: Any) -> None:
+    """Of failed logins the newest 100,000 are kept; nothing else makes room for them."""
+    fetch("TRUNCATE access_events")
+    fetch("INSERT INTO access_events (kind, subject) VALUES ('user_created', 'u')")
+    fetch("INSERT INTO access_events (kind, subject) SELECT 'login_failed', n::text FROM generate_series(1, 100010) n")
+    assert (await purge(pool, HOUR)).access_events == 10
+    kept = "SELECT kind, count(*), min(subject::int) FILTER (WHERE kind = 'login_failed') FROM access_events GROUP BY 1"
+    assert sorted(fetch(kept)) == [("login_failed", 100_000, 11), ("user_created", 1, None)]
+    fetch("TRUNCATE access_events")

@@ -28,6 +28,10 @@ WATCH = (
 USER = "INSERT INTO users (username, password_hash) VALUES ('u', '$argon2id$x')"
 JOB = "INSERT INTO replay_jobs (plan, filter, requested_by, total) VALUES ('p', '{}', 'me', 0)"
 AUDIT = "SELECT record_audit_run(interval '1 second', 1, 0, '{}')"
+GATE = "SELECT id, name, key_hash, scopes, expires_at, revoked_at, last_used_at FROM api_keys"
+USE = "UPDATE api_keys SET last_used_at = now() WHERE key_hash = sha256('x')"
+ENDED = "SELECT login_has_ended(gen_random_uuid())"
+ACCESS_EVENT = "INSERT INTO access_events (kind, actor, subject) VALUES ('login_failed', null, 'u')"
 BEAT = "INSERT INTO debezium_heartbeat DEFAULT VALUES"
 CREATE = "CREATE TABLE public.mine (id int)"
 
@@ -40,19 +44,25 @@ MAY = {
         "UPDATE dead_letters SET status = 'resolved'",
         "SELECT id FROM signals",
         "SELECT ok FROM audit_runs",
+        GATE,
+        USE,
+        ENDED,
     ],
-    "pipeline_auth": [USER, "DELETE FROM refresh_tokens", "SELECT * FROM api_keys"],
+    "pipeline_auth": [USER, "DELETE FROM refresh_tokens", "SELECT * FROM api_keys", ENDED, ACCESS_EVENT],
+    "pipeline_gate": [GATE, USE, ENDED],
     "pipeline_reader": [
         "SELECT * FROM signals",
         "SELECT * FROM outbox_lag_stats",
         "SELECT * FROM gin_pending_stats",
         "SELECT * FROM slot_lag_stats",
+        "SELECT * FROM access_events",
         AUDIT,
     ],
     "pipeline_maintainer": [
         "SELECT purge_signals(now(), 1)",
         "SELECT clean_gin_pending()",
         "SELECT analyze_pipeline()",
+        "SELECT purge_access_events(now(), 1)",
     ],
     "pipeline_cdc": [BEAT, "SELECT * FROM outbox_events"],
 }
@@ -88,9 +98,38 @@ MAY_NOT = {
         SIGNAL,
         AUDIT,
         "SELECT * FROM users",
+        "SELECT * FROM refresh_tokens",
+        "UPDATE api_keys SET revoked_at = null",
+        "SELECT * FROM access_events",
         CREATE,
     ],
-    "pipeline_auth": ["SELECT * FROM signals", "DELETE FROM users", "SELECT * FROM dead_letters", CREATE],
+    "pipeline_auth": [
+        "SELECT * FROM signals",
+        "DELETE FROM users",
+        "SELECT * FROM dead_letters",
+        "SELECT * FROM access_events",
+        "UPDATE access_events SET actor = null",
+        "DELETE FROM access_events",
+        "TRUNCATE access_events",
+        "INSERT INTO access_events (at, kind) VALUES (now() - interval '1 day', 'login_failed')",
+        "SELECT purge_access_events(now(), 1)",
+        CREATE,
+    ],
+    "pipeline_gate": [
+        "SELECT * FROM users",
+        "SELECT username FROM users",
+        "SELECT family FROM refresh_tokens",
+        "SELECT created_at FROM api_keys",
+        "UPDATE api_keys SET revoked_at = null",
+        "UPDATE api_keys SET scopes = '{admin}'",
+        "INSERT INTO api_keys (name, key_hash) VALUES ('x', sha256('x'))",
+        "DELETE FROM api_keys",
+        "SELECT * FROM access_events",
+        ACCESS_EVENT,
+        "SELECT * FROM signals",
+        SIGNAL,
+        CREATE,
+    ],
     "pipeline_reader": [
         "SELECT * FROM users",
         "SELECT * FROM refresh_tokens",
@@ -99,9 +138,17 @@ MAY_NOT = {
         "DELETE FROM anomalies",
         "SELECT clean_gin_pending()",
         "DELETE FROM audit_runs",
+        ACCESS_EVENT,
+        "DELETE FROM access_events",
         CREATE,
     ],
-    "pipeline_maintainer": ["SELECT * FROM signals", "DELETE FROM signals", "SELECT mark_purged('signals', now())"],
+    "pipeline_maintainer": [
+        "SELECT * FROM access_events",
+        "DELETE FROM access_events",
+        "SELECT * FROM signals",
+        "DELETE FROM signals",
+        "SELECT mark_purged('signals', now())",
+    ],
     "pipeline_cdc": [
         "SELECT * FROM signals",
         "SELECT * FROM dead_letters",
