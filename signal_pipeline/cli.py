@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from signal_pipeline.commands import dlq_cli, offsets_cli, outbox_cli
+from signal_pipeline.commands import access_cli, dlq_cli, offsets_cli, outbox_cli
 from signal_pipeline.commands.running import command_settings
 from signal_pipeline.topology import role_named
 
@@ -18,6 +18,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(dlq_cli.app, name="dlq")
 app.add_typer(outbox_cli.app, name="outbox")
 app.add_typer(offsets_cli.app, name="offsets")
+app.add_typer(access_cli.app, name="access")
 
 Role = Annotated[str, typer.Argument(help="emit, process-signal, detect-anomaly, replay-dlq, confirm-outbox or auth")]
 

@@ -15,6 +15,7 @@ from signal_pipeline.errors import ConfigurationError
 __all__ = ["SecretFileSource"]
 
 _SUFFIX = "_file"
+_MAY_BE_EMPTY = frozenset({"jwt_previous_secret_keys"})  # there are none before the first exchange of keys
 
 
 class SecretFileSource(PydanticBaseSettingsSource):
@@ -46,7 +47,7 @@ class SecretFileSource(PydanticBaseSettingsSource):
         except (OSError, UnicodeDecodeError) as exc:
             reason = getattr(exc, "strerror", "it is no text")
             raise ConfigurationError(f"{variable}_FILE cannot be read: {reason}") from None
-        if not secret:
+        if not secret and field_name not in _MAY_BE_EMPTY:
             raise ConfigurationError(f"{variable}_FILE names an empty file")
         return secret, field_name, False
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import Connection
-from psycopg.errors import UndefinedFunction, UndefinedObject, UndefinedTable
+from psycopg.errors import InsufficientPrivilege, UndefinedFunction, UndefinedObject, UndefinedTable
 from psycopg.rows import TupleRow, class_row, dict_row
 
 from signal_pipeline.errors import ConfigurationError, DependencyUnavailable
@@ -41,6 +41,8 @@ def connected(settings: Settings, *, name: str) -> Iterator[Connection[TupleRow]
             yield connection
     except (UndefinedTable, UndefinedFunction, UndefinedObject) as exc:
         raise ConfigurationError("the database has no schema of ours; apply it with: make up") from exc
+    except InsufficientPrivilege as exc:
+        raise ConfigurationError(f"the user of DATABASE_URL may not do this: {exc.diag.message_primary}") from exc
     except psycopg.OperationalError as exc:
         if exc.sqlstate is not None:
             raise ConfigurationError(f"PostgreSQL refuses: {exc.diag.message_primary or exc.sqlstate}") from exc

@@ -1,30 +1,40 @@
 """A pipeline at rest: real Kafka and PostgreSQL with signals, anomalies, outbox rows and events that all agree."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+import structlog
+from click.testing import Result
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
 from signal_pipeline.broker.admin import apply_topics
 from signal_pipeline.broker.producer import KafkaProducer
+from signal_pipeline.cli import app
 from signal_pipeline.domain.anomalies import anomalies_of
 from signal_pipeline.domain.dead_letters import DeadLetterMetadata, metadata_headers
 from signal_pipeline.domain.failures import Failure, FailureClass
 from signal_pipeline.domain.signals import Signal, signal_of
 from signal_pipeline.events.envelope import CloudEvent
 from signal_pipeline.events.kafka import KafkaRecord, OutgoingRecord, encode_record, instant_text
+from signal_pipeline.settings import load_settings
 from signal_pipeline.store.anomalies import Detection, store_anomalies
 from signal_pipeline.store.pool import Pool
 from signal_pipeline.store.signals import store_signals
 from signal_pipeline.topology import ANOMALY_EVENTS, DEAD_LETTERS, SIGNAL_EVENTS, TOPICS
 from tests.integration.kafka_fixture import KafkaBroker
+from tests.support.commands import Access
 from tests.support.dead_letters import failure_metadata
+
+Run = Callable[..., list[tuple[Any, ...]]]
+PASSWORD = "correct horse battery staple"
 
 _READERS = {
     "process-signal": SIGNAL_EVENTS,
@@ -171,3 +181,32 @@ async def world(kafka: KafkaBroker, database_url: str) -> AsyncIterator[World]:
         yield opened
     finally:
         await opened.close()
+
+
+@pytest.fixture
+def run(database_url: str) -> Run:
+    """Run a statement by hand and return its rows."""
+
+    def statement(text: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            cursor = connection.execute(text.encode(), parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    return statement
+
+
+@pytest.fixture
+def access(database_url: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Access]:
+    """Run the command in an empty folder against empty tables."""
+    run("TRUNCATE users, refresh_tokens, api_keys, access_events CASCADE")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("LOGNAME", "jane")
+
+    def invoke(*words: str, stdin: str = PASSWORD + "\n") -> Result:
+        load_settings.cache_clear()
+        return CliRunner().invoke(app, ["access", *words], input=stdin)
+
+    yield invoke
+    load_settings.cache_clear()
+    structlog.reset_defaults()  # the stream of a command is closed when it ends
