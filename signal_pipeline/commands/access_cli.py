@@ -20,7 +20,7 @@ key = typer.Typer(no_args_is_help=True, help="API keys, for programs.")
 app.add_typer(user, name="user")
 app.add_typer(key, name="key")
 
-_SCOPES = "signals:write, signals:read, replay, service, internal or admin; several times, or with commas"
+_SCOPES = "signals:write, signals:read, replay, service or admin; several times, or with commas"
 Name = Annotated[str, typer.Argument(metavar="NAME")]
 Scopes = Annotated[list[str], typer.Option("--scope", help=_SCOPES)]
 

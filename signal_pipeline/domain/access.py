@@ -28,8 +28,7 @@ SCOPES: Final = {
     "signals:write": "send signals to emit",
     "signals:read": "read signals; kept for a read API",
     "replay": "see dead letters and order their replay",
-    "service": "call functions as the triggers do",
-    "internal": "see what functions show of themselves: metrics, readiness in detail",
+    "service": "call functions as the triggers do, and read their metrics on their HTTP ports",
     "admin": "everything",
 }
 API_KEY_PREFIX: Final = "spk_"

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 from signal_pipeline.domain.access import RANDOM_BYTES, api_key_text
 
-__all__ = ["has_valid_api_key", "new_api_key"]
-
-_HEADER = "x-api-key"
+__all__ = ["matches_any", "new_api_key"]
 
 
 def new_api_key() -> str:
@@ -16,12 +14,12 @@ def new_api_key() -> str:
     return api_key_text(secrets.token_bytes(RANDOM_BYTES))
 
 
-def has_valid_api_key(headers: Sequence[tuple[str, str]], expected: str) -> bool:
-    """Tell whether a request carries the key, compared in constant time.
+def matches_any(given: str, expected: Sequence[str]) -> bool:
+    """Tell whether a key is one of several, each compared in constant time.
 
     Args:
-        headers: Names in lower case, values as ISO 8859-1 text.
-        expected: The key; an empty one matches nothing.
+        given: The value of a header, as ISO 8859-1 text.
+        expected: The keys; an empty one matches nothing.
     """
-    given = [value for name, value in headers if name == _HEADER]
-    return bool(expected) and len(given) == 1 and hmac.compare_digest(given[0].encode("latin-1"), expected.encode())
+    found = [hmac.compare_digest(given.encode("latin-1"), key.encode()) for key in expected if key]
+    return any(found)

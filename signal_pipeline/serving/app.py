@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from signal_pipeline.errors import MethodNotAllowed, NotFound, PipelineError
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.tracing import start_tracing, stop_tracing
-from signal_pipeline.serving.access import KNOWN
+from signal_pipeline.serving.access import INTERNAL, KNOWN
 from signal_pipeline.serving.answers import json_response, problem_response, problem_response_of
 from signal_pipeline.serving.body import read_body
 from signal_pipeline.serving.boundary import UNEXPECTED, Boundary
@@ -96,7 +96,7 @@ class FunctionApp:
         return [
             *(Route(path, self._health) for path in _HEALTH_PATHS),
             *(Route(path, self._ready) for path in _READY_PATHS),
-            Route("/metrics", self._function.access.guarded(self._metrics, KNOWN)),
+            Route("/metrics", self._function.access.guarded(self._metrics, INTERNAL)),
             Route("/openapi.json", self._function.access.guarded(self._openapi, KNOWN)),
         ]
 

@@ -7,13 +7,14 @@ Authorization: Bearer ──▶ an access token of auth, whose login has not end
 anything else, both, or one of them twice ──▶ 401
 """
 
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from signal_pipeline.domain.access import is_api_key
 from signal_pipeline.errors import Forbidden, Unauthenticated
+from signal_pipeline.security.api_keys import matches_any
 from signal_pipeline.security.keys import KeyRing
 from signal_pipeline.security.tokens import Tokens, TokenType
 from signal_pipeline.serving.directory import Directory
@@ -26,8 +27,6 @@ REPLAY: Final = "replay"
 SERVICE: Final = "service"
 ADMIN: Final = "admin"
 _CREDENTIALS: Final = ("x-api-key", "authorization")
-_KEY_PREFIX: Final = "spk_"  # of the keys in the table; nothing else is worth a question
-_LONGEST_KEY: Final = 512
 _ASK: Final = "send a valid X-API-Key, or a Bearer token"
 
 
@@ -100,14 +99,14 @@ class Credentials:
     def is_guess(self, headers: Sequence[tuple[str, str]]) -> bool:
         """Tell whether checking the credential costs a question to the database that only a stranger would cause."""
         keys = [value for name, value in headers if name == "x-api-key"]
-        return any(key.startswith(_KEY_PREFIX) and not self._is_known(key) for key in keys)
+        return any(is_api_key(key) and not self._is_known(key) for key in keys)
 
     async def _by_key(self, value: str) -> Caller:
         configured = self._configured(value)
         if configured is not None:
             return configured
         found = None
-        if self._directory is not None and value.startswith(_KEY_PREFIX) and len(value) <= _LONGEST_KEY:
+        if self._directory is not None and is_api_key(value):  # what cannot be one is not worth a question
             found = await self._directory.api_key(value)
         if found is None:
             raise Unauthenticated("the API key is not valid", code="invalid_api_key")
@@ -124,16 +123,11 @@ class Credentials:
 
     def _configured(self, value: str) -> Caller | None:
         """Return the caller of a key of the settings, compared in constant time."""
-        if _is_one_of(value, self._service_keys):
+        if matches_any(value, self._service_keys):
             return Caller(kind=Kind.SERVICE, name="trigger", scopes=frozenset({SERVICE, SIGNALS_WRITE}))
-        if self._directory is not None and _is_one_of(value, self._emit_keys):
+        if self._directory is not None and matches_any(value, self._emit_keys):
             return Caller(kind=Kind.KEY, name="EMIT_API_KEY", scopes=frozenset({SIGNALS_WRITE}))
         return None
 
     def _is_known(self, value: str) -> bool:
         return self._directory is not None and self._directory.knows(value)
-
-
-def _is_one_of(given: str, keys: Sequence[str]) -> bool:
-    found = [hmac.compare_digest(given.encode("latin-1", "replace"), key.encode()) for key in keys if key]
-    return any(found)
