@@ -1,6 +1,6 @@
 -- Decides one call against all of its layers and charges them, in one step that no other call can come between.
 --
--- KEYS: one for each layer.  ARGV: the cost in events, then rate a second and burst of each layer.
+-- KEYS: one for each layer.  ARGV: the cost in events, then of each layer its rate a second and what its level may reach.
 -- A value is two doubles: the level in events, and when it had that level in microseconds since 1970. A key lives as
 -- long as its level takes to drain: what is gone and what is drained mean the same.
 -- Returns for each layer its level before the call, as text: Redis would cut a number to an integer.

@@ -14,7 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-__all__ = ["UNLIMITED", "Decision", "Layer", "RateLimiter", "check_cost", "decide", "subject_digest"]
+__all__ = ["SLACK_EVENTS", "UNLIMITED", "Decision", "Layer", "RateLimiter", "check_cost", "decide", "subject_digest"]
+
+# What a call may be over a burst: after the seconds of Retry-After a level is 0 or, for want of digits, 7e-15, and then
+# the call must pass. Doubles of a million events have steps of 1e-10.
+SLACK_EVENTS: Final = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,7 +137,7 @@ def decide(layers: Sequence[Layer], levels: Sequence[float], cost: int) -> Decis
         levels: The level of each layer now, before the call, in events.
         cost: Events in the call, at most the burst of every layer.
     """
-    over = [level + cost - layer.burst for layer, level in zip(layers, levels, strict=True)]
+    over = [level + cost - layer.burst - SLACK_EVENTS for layer, level in zip(layers, levels, strict=True)]
     if all(events <= 0 for events in over):
         at = min(range(len(layers)), key=lambda index: -over[index])
         return _decision(layers[at], levels[at] + cost, retry_after=0)
@@ -148,7 +152,7 @@ def _decision(layer: Layer, level: float, *, retry_after: int) -> Decision:
         layer=layer.name,
         limit=int(layer.burst),
         window_seconds=layer.burst / layer.per_second,
-        remaining=max(0, int(layer.burst - level)),
+        remaining=max(0, int(layer.burst - level + SLACK_EVENTS)),
         reset_seconds=level / layer.per_second,
         retry_after_seconds=retry_after,
     )

@@ -24,7 +24,7 @@ from redis.exceptions import NoScriptError, RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from signal_pipeline.errors import ConfigurationError, DependencyUnavailable
-from signal_pipeline.security.gcra import Decision, Layer, check_cost, decide, subject_digest
+from signal_pipeline.security.gcra import SLACK_EVENTS, Decision, Layer, check_cost, decide, subject_digest
 
 __all__ = ["RedisLimiter"]
 
@@ -84,6 +84,8 @@ class RedisLimiter:
             self._sender.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sender
+            self._sender = None
+        self._give_up([], RedisConnectionError("closed"))  # a task that is cancelled before its first step runs nothing
         await self._client.aclose()
 
     async def _send(self) -> None:
@@ -137,7 +139,7 @@ def _settle(calls: list[_Call], outcomes: list[Any]) -> None:
 
 
 def _arguments(layers: Sequence[Layer], cost: int) -> _Arguments:
-    numbers = [repr(number) for layer in layers for number in (layer.per_second, layer.burst)]
+    numbers = [repr(number) for layer in layers for number in (layer.per_second, layer.burst + SLACK_EVENTS)]
     return (len(layers), *map(_key, layers), cost, *numbers)
 
 
