@@ -9,7 +9,7 @@ from signal_pipeline.security.gcra import Decision, Layer, check_cost, decide, s
 
 __all__ = ["LocalLimiter"]
 
-_MOST_SUBJECTS: Final = 50_000  # 250 bytes each: 13 MB
+_MOST_SUBJECTS: Final = 50_000  # 15 MB, and another 10 that Python leaves between what comes and goes
 
 
 class LocalLimiter:
