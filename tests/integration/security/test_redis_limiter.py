@@ -2,8 +2,10 @@
 
 import asyncio
 import struct
+from pathlib import Path
 
 import pytest
+import trustme
 
 from signal_pipeline.errors import ConfigurationError, DependencyUnavailable
 from signal_pipeline.security.limits import Layer, RedisLimiter
@@ -159,3 +161,22 @@ def test_an_address_that_is_none_stops_the_start(url: str) -> None:
     """A malformed address is an error that names the setting."""
     with pytest.raises(ConfigurationError, match="REDIS_URL"):
         RedisLimiter(url)
+
+
+async def test_tls_trusts_the_named_authority_alone(tmp_path: Path) -> None:
+    """A server whose certificate the authority of the settings signed is used; any other is an outage."""
+    server = RedisServer(tmp_path, trustme.CA())
+    server.start()
+    stranger = tmp_path / "stranger.pem"
+    trustme.CA().cert_pem.write_to_path(str(stranger))
+    try:
+        limiter = RedisLimiter(server.url, password=PASSWORD, ca_file=server.ca_file, timeout_seconds=5.0)
+        assert (await limiter.take([slow_layer()])).allowed
+        await limiter.close()
+        for ca_file in (str(stranger), ""):
+            limiter = RedisLimiter(server.url, password=PASSWORD, ca_file=ca_file, timeout_seconds=5.0)
+            with pytest.raises(DependencyUnavailable):
+                await limiter.take([slow_layer()])
+            await limiter.close()
+    finally:
+        server.stop()
