@@ -106,9 +106,42 @@ _REQUESTS = Row(
     ),
 )
 
+_LIMITS = Row(
+    title="Rate limits",
+    height=8,
+    panels=(
+        graph(
+            "Refused, by layer",
+            "Calls a second that a limit refused. `key`, `address`: one caller is too fast. `global`: all are. "
+            "`login_user`, `login_address`: somebody tries passwords.",
+            {
+                "{{role}} {{layer}}": "sum by (role, layer) "
+                f'(rate(rate_limit_decisions_total{{{_ROLE}, outcome="refused"}}{_RATE}))'
+            },
+            "cps",
+            stacked=True,
+        ),
+        graph(
+            "Calls over a burst",
+            "Calls a second with more events than a limit ever lets through at once: they never work as they are.",
+            {
+                "{{role}} {{layer}}": "sum by (role, layer) "
+                f'(rate(rate_limit_decisions_total{{{_ROLE}, outcome="never"}}{_RATE}))'
+            },
+            "cps",
+        ),
+        graph(
+            "Limits without Redis",
+            "1 while Redis does not answer: emit then limits in each process on its own, auth and replay refuse all.",
+            {"{{role}}": f"max by (role) (rate_limiter_fallback{{{_ROLE}}})"},
+            alarm="RateLimiterFallback",
+        ),
+    ),
+)
+
 SECURITY = Dashboard(
     name="security",
     title="Signal pipeline: security and requests",
     about="Who is let in, who is refused, and what do the functions answer?",
-    rows=(_TOKENS, _REFUSALS, _REQUESTS),
+    rows=(_TOKENS, _REFUSALS, _LIMITS, _REQUESTS),
 )
