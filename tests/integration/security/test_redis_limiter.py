@@ -127,7 +127,7 @@ async def test_every_call_fails_within_the_timeout(redis_server: RedisServer) ->
     finally:
         redis_server.go_on()
     assert {type(one) for one in outcomes} == {DependencyUnavailable}
-    assert 0.2 <= elapsed < 0.4  # 1000 calls are five round trips
+    assert 0.2 <= elapsed < 0.8  # 1000 calls are five round trips, which would be a second
     await limiter.close()
 
 
