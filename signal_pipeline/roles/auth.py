@@ -31,7 +31,7 @@ from signal_pipeline.roles.admin_user import AdminUser
 from signal_pipeline.roles.auth_requests import AccessToken, Credentials, EitherToken, RefreshToken, parsed, presented
 from signal_pipeline.roles.database import DatabaseFunction
 from signal_pipeline.security.keys import KeyRing
-from signal_pipeline.security.limits import OnFailure, RateLimiter, login_layers
+from signal_pipeline.security.limits import RateLimiter, limiter_of, login_layers
 from signal_pipeline.security.passwords import Passwords
 from signal_pipeline.security.tokens import LIFETIMES, Claims, Tokens, TokenType
 from signal_pipeline.serving.access import OPEN
@@ -74,15 +74,13 @@ class Auth(DatabaseFunction):
 
     name: ClassVar[str] = "auth"
     event_paths: ClassVar[tuple[str, ...]] = ()
-    limits_fail: ClassVar[OnFailure] = "closed"
 
     def __init__(self, settings: Settings, registry: CollectorRegistry, limiter: RateLimiter | None = None) -> None:
         super().__init__(settings, registry)
         self._tokens = Tokens(KeyRing.of(settings))
         self._passwords = Passwords()
         self._admin = AdminUser(settings, self._passwords)
-        if limiter is not None:
-            self.limiter = limiter
+        self._limiter = limiter or limiter_of(settings, self.limit_metrics, "closed")
         self._proxies = TrustedProxies.of(settings)
         self._metrics = AuthMetrics(registry)
         self._limited = Sampling()
@@ -100,6 +98,11 @@ class Auth(DatabaseFunction):
             Route("/auth/revoke", guarded(self._revoke, OPEN), methods=["POST"]),
             Route("/auth/verify", guarded(self._verify, OPEN), methods=["GET", "POST"]),
         ]
+
+    async def close(self) -> None:
+        """Close the connections to PostgreSQL and Redis."""
+        await self._limiter.close()
+        await super().close()
 
     async def _token(self, request: Request) -> Response:
         given = await parsed(request, Credentials)
@@ -147,7 +150,7 @@ class Auth(DatabaseFunction):
     async def _take_attempt(self, request: Request, username: str) -> None:
         """Count an attempt before anything is looked up or hashed, also one at a user that does not exist."""
         address = self._proxies.address(request.scope)
-        decision = await self.limiter.take(login_layers(self.settings, username, address))
+        decision = await self._limiter.take(login_layers(self.settings, username, address))
         if decision.allowed:
             return
         self._metrics.limited.labels(decision.layer).inc()

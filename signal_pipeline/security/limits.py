@@ -7,8 +7,6 @@ POST /auth/token ────────────▶ login_user, login_addre
 import math
 from typing import Final
 
-from prometheus_client import CollectorRegistry
-
 from signal_pipeline.observability.metrics import RateLimitMetrics
 from signal_pipeline.security.gcra import UNLIMITED, Decision, Layer, RateLimiter
 from signal_pipeline.security.local_limiter import LocalLimiter
@@ -37,13 +35,13 @@ _NO_REDIS: Final = "-"
 
 
 def limiter_of(
-    settings: Settings, registry: CollectorRegistry, on_failure: OnFailure, *, ca_file: str = ""
+    settings: Settings, metrics: RateLimitMetrics, on_failure: OnFailure, *, ca_file: str = ""
 ) -> RateLimiter:
     """Return the limiter of a process; one is enough for all of its routes. It connects with its first call.
 
     Args:
         settings: REDIS_URL and REDIS_PASSWORD.
-        registry: Where its decisions are shown.
+        metrics: Where its decisions are counted; several limiters of a process may share them.
         on_failure: Who decides while Redis does not answer: "local", a limiter of this process; "closed", nobody.
         ca_file: PEM file of the authorities that may sign Redis' certificate; empty for those of the system.
 
@@ -53,7 +51,7 @@ def limiter_of(
     if settings.redis_url == _NO_REDIS:
         return LocalLimiter()
     shared = RedisLimiter(settings.redis_url, password=settings.redis_password.get_secret_value(), ca_file=ca_file)
-    return ResilientLimiter(shared, RateLimitMetrics(registry), on_failure)
+    return ResilientLimiter(shared, metrics, on_failure)
 
 
 def layers_for(settings: Settings, *, key: str | None = None, address: str | None = None) -> list[Layer]:

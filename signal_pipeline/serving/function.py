@@ -11,9 +11,9 @@ from starlette.routing import BaseRoute
 from signal_pipeline.domain.failures import Failure
 from signal_pipeline.events.envelope import MAX_EVENT_BYTES, CloudEvent, RefusedEvent
 from signal_pipeline.events.http import Request, decode_request
-from signal_pipeline.observability.metrics import RequestMetrics
+from signal_pipeline.observability.metrics import RateLimitMetrics, RequestMetrics
 from signal_pipeline.observability.tracing import fail_span, span
-from signal_pipeline.security.limits import OnFailure, RateLimiter, limiter_of
+from signal_pipeline.security.limits import limiter_of
 from signal_pipeline.serving.access import INTERNAL, Access, Rule
 from signal_pipeline.serving.answers import verdict_response
 from signal_pipeline.serving.correlation import current_traceparent
@@ -34,31 +34,26 @@ class Function:
         name: Name of the role in `topology.ROLES`.
         event_paths: Where events are posted; empty for a role that takes none.
         event_rule: Who may post them.
-        limits_fail: What becomes of callers while Redis does not answer: each process limits by itself, or refuses.
         max_event_bytes: Largest data of one event; None for a role that does not look at data.
     """
 
     name: ClassVar[str]
     event_paths: ClassVar[tuple[str, ...]] = ("/",)
     event_rule: ClassVar[Rule] = INTERNAL
-    limits_fail: ClassVar[OnFailure] = "local"
     max_event_bytes: ClassVar[int | None] = MAX_EVENT_BYTES
 
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         self.settings = settings
         self.registry = registry
         self.http_metrics = RequestMetrics(registry)
+        self.limit_metrics = RateLimitMetrics(registry)
         self._log = RefusalLog()
 
     @cached_property
-    def limiter(self) -> RateLimiter:
-        """The rate limits of all routes."""
-        return limiter_of(self.settings, self.registry, on_failure=self.limits_fail)
-
-    @cached_property
     def access(self) -> Access:
-        """Who may call what, and how often."""
-        return Access(self.settings, Credentials(self.settings, self.directory()), self.limiter)
+        """Who may call what, and how often; while Redis does not answer, how often is decided in this process."""
+        limiter = limiter_of(self.settings, self.limit_metrics, on_failure="local")
+        return Access(self.settings, Credentials(self.settings, self.directory()), limiter)
 
     def directory(self) -> Directory | None:
         """Return who knows API keys and logins; None for a function that only the pipeline itself calls."""
