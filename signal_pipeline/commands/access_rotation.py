@@ -122,7 +122,7 @@ def finish_rotation(settings: Settings, *, now: bool) -> Sequence[str]:
             return ["remove JWT_PREVIOUS_SECRET_KEYS, then start every function again"]
         with files.locked():
             _replace(files.previous, "")
-    return ["the old keys are gone; start every function again, to be sure that none remembers them"]
+    return ["the old keys are gone; functions that were started with these files forget them within 10 s"]
 
 
 def _refuse_early(settings: Settings, *, now: bool) -> None:

@@ -1,7 +1,8 @@
 """The keys of tokens, by id, so that they can be exchanged while tokens of the old one are still in use.
 
 new key signs ──▶ tokens name its id in `kid` ──▶ whoever does not know the id reads the keys again, once a second
-old key       ──▶ verifies until it is taken away, one lifetime of a refresh token later
+old key       ──▶ verifies until it is taken away, one lifetime of a refresh token later: whoever uses it reads the
+                  keys again every 10 s
 """
 
 import hashlib
@@ -18,6 +19,7 @@ __all__ = ["KeyRing", "key_id"]
 
 _FILES: Final = ("JWT_SECRET_KEY_FILE", "JWT_PREVIOUS_SECRET_KEYS_FILE")
 _RELOAD_SECONDS: Final = 1.0  # a stranger's unknown ids must not make us read files all the time
+_STALE_SECONDS: Final = 10.0  # a key that was taken away, because it was stolen perhaps, is not believed for longer
 
 
 def key_id(key: str) -> str:
@@ -57,16 +59,15 @@ class KeyRing:
             key_id: What the token names: looked up among the configured keys and nowhere else. None, for a token that
                 names none, returns them all.
         """
+        self._refresh(_STALE_SECONDS if key_id is None or key_id in self._keys else _RELOAD_SECONDS)
         if key_id is None:
             return list(self._keys.values())
-        if key_id not in self._keys:
-            self._refresh()
         found = self._keys.get(key_id)
         return [] if found is None else [found]
 
-    def _refresh(self) -> None:
+    def _refresh(self, older_than_seconds: float = _RELOAD_SECONDS) -> None:
         now = time.monotonic()
-        if self._reload is None or now - self._reloaded_at < _RELOAD_SECONDS:
+        if self._reload is None or now - self._reloaded_at < older_than_seconds:
             return
         self._reloaded_at = now
         try:

@@ -65,6 +65,20 @@ def test_an_unknown_key_id_reads_the_keys_again_once_a_second(monkeypatch: pytes
     assert reads == [101.0]
 
 
+def test_a_key_that_was_taken_away_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row 8: ten seconds after its removal from the file the tokens of a key are refused."""
+    clock = [100.0]
+    monkeypatch.setattr(keys.time, "monotonic", lambda: clock[0])
+    ring = KeyRing([NEW, OLD], reload=lambda: [NEW])
+    tokens, stolen = Tokens(ring), _token(OLD)
+    clock[0] += 9.9
+    assert tokens.verify(stolen, TokenType.ACCESS).subject
+    clock[0] += 0.1
+    with pytest.raises(Unauthenticated):
+        tokens.verify(stolen, TokenType.ACCESS)
+    assert ring.verification_keys(None) == [NEW]
+
+
 def test_keys_that_cannot_be_read_leave_those_of_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is being replaced must not lock everybody out."""
 
