@@ -1,6 +1,6 @@
 """Asks replay-dlq as the user admin, and says what to do when that fails.
 
-ask ──no token yet──▶ auth ──▶ token
+ask ──no token yet──▶ auth ──▶ token; 429 ──▶ once more, when auth says: several commands in a row are no attack
  │ ├─2xx──▶ JSON
  │ ├─401──once, with a new token──▶ ask again: a token lives for minutes, a replay longer
  │ ├─400, 404, 409, 422──▶ an error with replay-dlq's own words
@@ -9,8 +9,9 @@ ask ──no token yet──▶ auth ──▶ token
 
 import asyncio
 import json
+import time
 from collections.abc import Coroutine, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import aiohttp
@@ -32,6 +33,8 @@ _USER: Final = "admin"
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=3)
 _OK: Final = 300
 _UNAUTHENTICATED: Final = 401
+_TOO_MANY: Final = 429
+_LONGEST_WAIT_SECONDS: Final = 15.0  # one attempt of LOGIN_ATTEMPTS_PER_MINUTE comes back in 6 s
 _NOT_NOW: Final = frozenset({429, 503})
 _REFUSALS: Final[Mapping[int, type[PipelineError]]] = {
     400: InvalidEvent,
@@ -41,6 +44,8 @@ _REFUSALS: Final[Mapping[int, type[PipelineError]]] = {
 }
 _WRONG_PASSWORD: Final = "auth does not take AUTH_ADMIN_PASSWORD for the user admin: it was started with another one"  # noqa: S105 - a message
 _WRONG_KEY: Final = "replay-dlq does not take auth's token: the two were started with different JWT_SECRET_KEY"
+
+_Answer: TypeAlias = tuple[int, str, float]
 
 
 class DlqClient:
@@ -104,21 +109,27 @@ class DlqClient:
         for token in (self._token or self._log_in(), None):
             bearer = {"Authorization": f"Bearer {token or self._log_in()}", **(headers or {})}
             request = _send(method, self._url + path, what=_ROLE, params=parameters, json=body, headers=bearer)
-            status, text = _run(request)
+            status, text, _ = _run(request)
             if status != _UNAUTHENTICATED:
                 return _decided(status, text, _ROLE)
         raise ConfigurationError(_WRONG_KEY)
 
     def _log_in(self) -> str:
-        credentials = {"username": _USER, "password": self._password}
-        status, text = _run(_send("POST", f"{self._auth}/auth/token", what="auth", json=credentials))
+        status, text, wait = _run(self._attempt())
+        if status == _TOO_MANY and wait <= _LONGEST_WAIT_SECONDS:
+            time.sleep(wait)
+            status, text, _ = _run(self._attempt())
         if status == _UNAUTHENTICATED:
             raise ConfigurationError(_WRONG_PASSWORD)
         self._token = str(_decided(status, text, "auth")["access_token"])
         return self._token
 
+    async def _attempt(self) -> _Answer:
+        credentials = {"username": _USER, "password": self._password}
+        return await _send("POST", f"{self._auth}/auth/token", what="auth", json=credentials)
 
-def _run(request: Coroutine[Any, Any, tuple[int, str]]) -> tuple[int, str]:
+
+def _run(request: Coroutine[Any, Any, _Answer]) -> _Answer:
     """Return the answer; Ctrl-C is a `KeyboardInterrupt` at whatever moment it comes.
 
     asyncio cancels the request when Ctrl-C comes, and now and then what leaves it is that cancellation: nothing else
@@ -130,13 +141,15 @@ def _run(request: Coroutine[Any, Any, tuple[int, str]]) -> tuple[int, str]:
         raise KeyboardInterrupt from None
 
 
-async def _send(method: str, url: str, *, what: str, **request: Any) -> tuple[int, str]:
+async def _send(method: str, url: str, *, what: str, **request: Any) -> _Answer:
+    """Return status, body, and after how many seconds to come back, which is 0 when nothing is said of it."""
     try:
         async with (
             aiohttp.ClientSession(timeout=_TIMEOUT) as session,
             session.request(method, url, **request) as answer,
         ):
-            return answer.status, await answer.text(errors="replace")
+            wait = answer.headers.get("Retry-After", "")
+            return answer.status, await answer.text(errors="replace"), float(wait) if wait.isdecimal() else 0.0
     except (aiohttp.ClientError, TimeoutError) as exc:
         raise DependencyUnavailable(f"{what} does not answer at {url}; start the pipeline with: make up") from exc
 

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from signal_pipeline.commands import dlq_orders
+from signal_pipeline.commands import dlq_client, dlq_orders
 from signal_pipeline.commands.dlq_client import DlqClient
 from signal_pipeline.commands.dlq_orders import chosen_job, dead_letter_id, filter_of, follow, order
 from signal_pipeline.errors import (
@@ -46,18 +46,24 @@ class Site:
 
     Attributes:
         answers: Answers of replay-dlq, in order.
+        refusals: After how many seconds to come back, of each login that auth turns away before it gives tokens.
         logins: Tokens that auth gives, in order; when there is none left the password is refused.
         seen: Path, token and idempotency key of each request to replay-dlq.
         url: Where it listens.
     """
 
     answers: list[web.Response] = field(default_factory=list)
+    refusals: list[int] = field(default_factory=list)
     logins: list[str] = field(default_factory=lambda: ["one", "two"])
     seen: list[tuple[str, str, str | None]] = field(default_factory=list)
     url: str = ""
 
     async def answer(self, request: web.Request) -> web.Response:
         """Give the next answer."""
+        if request.path == "/auth/token" and self.refusals:
+            refusal = problem(429, "too many attempts to log in")
+            refusal.headers["Retry-After"] = str(self.refusals.pop(0))
+            return refusal
         if request.path == "/auth/token":
             return web.json_response({"access_token": self.logins.pop(0)}) if self.logins else problem(401, "no")
         token, key = request.headers["Authorization"].removeprefix("Bearer "), request.headers.get("Idempotency-Key")
@@ -97,6 +103,21 @@ async def test_a_key_that_differs_is_told(site: Site) -> None:
         await asyncio.to_thread(site.client().jobs)
     with pytest.raises(ConfigurationError, match="AUTH_ADMIN_PASSWORD"):
         await asyncio.to_thread(site.client().jobs)
+
+
+async def test_a_login_that_comes_too_soon_is_repeated(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client waits as long as auth says, once; a wait that a person would not sit out is an error at once."""
+    waits: list[float] = []
+    monkeypatch.setattr(dlq_client.time, "sleep", waits.append)
+    site.refusals, site.answers = [6], [job("running", 1)]
+    assert (await asyncio.to_thread(site.client().job, JOB))["replayed"] == 1
+    assert waits == [6.0]
+    for refusals in ([6, 6], [600]):
+        site.refusals = list(refusals)
+        with pytest.raises(DependencyUnavailable, match="too many"):
+            await asyncio.to_thread(site.client().jobs)
+        assert site.refusals == []
+    assert waits == [6.0, 6.0]
 
 
 @pytest.mark.parametrize(
