@@ -30,6 +30,18 @@ _TOKENS = Row(
             "Credentials that auth refused in the last hour.",
             {"{{grant}}": "round(sum by (grant) (increase(auth_refused_total[1h])))"},
         ),
+        graph(
+            "Attempts turned away",
+            "Attempts at passwords a second that were too many, by the limit that was reached. `login_user`: somebody "
+            "tries one user from many addresses, and the user waits too; `login_address`: many users from one.",
+            {"{{layer}}": f"sum by (layer) (rate(auth_logins_limited_total{_RATE}))"},
+            "cps",
+        ),
+        stat(
+            "Logins ended in an hour",
+            "Logins that ended before their time in the last hour. `refresh_reused`: a refresh token had two holders.",
+            {"{{reason}}": "round(sum by (reason) (increase(auth_logins_ended_total[1h])))"},
+        ),
     ),
 )
 

@@ -1,6 +1,7 @@
 """`access`: what operators do to users and keys, checked in the tables."""
 
 import json
+from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import psycopg
@@ -173,14 +174,45 @@ def test_the_audit_shows_the_newest_first(access: Access) -> None:
     assert "scopes=replay" in shown
 
 
-def test_a_role_that_may_not_is_told(access: Access, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database user without the right gets one line, and no stack."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("CREATE ROLE test_reads LOGIN IN ROLE pipeline_reader")
-    try:
-        monkeypatch.setenv("DATABASE_URL", database_url.replace("postgres:postgres", "test_reads"))
-        refused(access("user", "disable", "jane"), "DATABASE_URL may not do this: permission denied for table users")
-        assert access("audit").exit_code == 0
-    finally:
+@pytest.fixture
+def as_member(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Let commands connect as a member of a role and as nobody else."""
+    names: list[str] = []
+
+    def become(role: str) -> None:
+        names.append(f"test_{role}")
         with psycopg.connect(database_url, autocommit=True) as connection:
-            connection.execute("DROP ROLE test_reads")
+            connection.execute(f"CREATE ROLE {names[-1]} LOGIN IN ROLE {role}".encode())
+        monkeypatch.setenv("DATABASE_URL", database_url.replace("postgres:postgres", names[-1]))
+
+    yield become
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for name in names:
+            connection.execute(f"DROP ROLE {name}".encode())
+
+
+def test_a_role_that_may_not_is_told(access: Access, as_member: Callable[[str], None]) -> None:
+    """A database user without the right gets one line, and no stack; whoever may read events reads them."""
+    as_member("pipeline_reader")
+    refused(access("user", "disable", "jane"), "DATABASE_URL may not do this: permission denied for table users")
+    assert access("audit").exit_code == 0
+
+
+def test_the_role_of_auth_suffices(access: Access, run: Run, as_member: Callable[[str], None]) -> None:
+    """Users and keys are managed with the rights of auth, which records what it does and cannot read it."""
+    as_member("pipeline_auth")
+    for words in (
+        ("user", "create", "jane", "--scope", "replay"),
+        ("user", "set-password", "jane"),
+        ("user", "set-scopes", "jane", "--scope", "signals:write"),
+        ("user", "disable", "jane"),
+        ("user", "enable", "jane"),
+        ("user", "list"),
+        ("key", "create", "ci", "--scope", "replay"),
+        ("key", "list"),
+        ("key", "revoke", "ci"),
+        ("rotate",),
+    ):
+        assert access(*words).exit_code == 0, words
+    refused(access("audit"), "permission denied for table access_events")
+    assert run("SELECT count(*) FROM access_events") == [(8,)]
