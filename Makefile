@@ -135,6 +135,18 @@ lint: install-dev  ## check style, types, layers and shell scripts
 	.venv/bin/lint-imports
 	git ls-files '*.sh' 'local/kafka/kafka-*' | xargs --no-run-if-empty -n 1 bash -n
 
+audit: install-dev  ## ask for known vulnerabilities of everything locked (exit 3: could not be checked)
+	$(LOCAL).supply audit
+
+sbom: install-dev  ## write the bill of materials in CycloneDX JSON (OUT=path, by default build/sbom.json)
+	$(LOCAL).supply sbom $(or $(OUT),build/sbom.json)
+
+secrets: install-dev  ## look for secrets in the files and in the history
+	$(LOCAL).supply secrets
+
+pin-images: python  ## write the digest behind each image's tag that has none (needs Docker with buildx)
+	$(LOCAL).supply pin-images
+
 lock: install-dev  ## renew the locked requirements
 	bash local/lock.sh
 
@@ -152,5 +164,5 @@ install-dev:
 	@local/install.sh --dev
 
 .PHONY: up down clean status watch health doctor logs logs-dlq emit-off emit-on load verify db-stats \
-	kafka-topics outbox-status debezium-config dlq-status dlq-stats dlq-metrics test bench chaos mutants lint lock help install \
+	kafka-topics outbox-status debezium-config dlq-status dlq-stats dlq-metrics test bench chaos mutants lint lock audit sbom secrets pin-images help install \
 	python install-dev

@@ -1,0 +1,1 @@
+"""The supply chain: what is locked, known vulnerabilities, the bill of materials, images by digest, leaked secrets."""
