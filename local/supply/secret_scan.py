@@ -35,9 +35,8 @@ _ASSIGNED = re.compile(
 )
 # Random letters and digits of 16 characters have about 3.6 bits each, names and words of programs at most 3.4.
 _RANDOM_BITS = 3.5
-# A generated secret is longer than a word, and has more than a few characters over and over.
+# A generated secret is longer than a word.
 _SHORTEST_SECRET = 16
-_REPEATED = 3
 _HAS_DIGIT = re.compile(r"\d")
 _SAYS_SO = re.compile(r"not a secret", re.IGNORECASE)
 ALLOWED = {
@@ -122,6 +121,6 @@ def _is_random(value: str) -> bool:
 
 
 def _is_made_up(value: str) -> bool:
-    """Tell whether it is plainly a stand-in: one word of letters in small print, a repetition, dots."""
+    """Tell whether it is plainly a stand-in: a short word in small letters, or mostly one character."""
     one_word = len(value) < _SHORTEST_SECRET and value.isalpha() and value.islower()
-    return one_word or len(set(value)) <= _REPEATED
+    return one_word or Counter(value).most_common(1)[0][1] > len(value) / 2
