@@ -17,6 +17,7 @@ from tests.support.guides import blocks
 PAGES = [
     ROOT / "README.md",
     ROOT / "ARCHITECTURE.md",
+    ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs" / "operations").glob("*.md")),
     *sorted((ROOT / "docs" / "adr").glob("*.md")),
@@ -25,7 +26,9 @@ SETTINGS = Settings(_env_file=None)  # type: ignore[call-arg]  # pydantic-settin
 # Variables of others that the pages tell to set.
 _FOREIGN = {
     "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "MODE", "NO_COLOR", "QUICK", "CELL", "COMPOSE_PROFILES", "DOMAIN",
-    "ACME_EMAIL", "SSL_CERT_FILE", "OLD_URL", "NEW_PASSWORD",
+    "ACME_EMAIL", "SSL_CERT_FILE", "OLD_URL", "NEW_PASSWORD", "SECURE", "OUT", "SECRETS_DIR", "GATEWAY_BIND_ADDRESS",
+    "GATEWAY_TLS_PORT", "GATEWAY_CERT_FILE", "GATEWAY_KEY_FILE", "GATEWAY_TRUSTED_PROXIES", "GATEWAY_ADDRESS",
+    "NETWORK_SUBNET", "NETWORK_RANGE", "JWT_SECRET_KEY_FILE",
 }  # fmt: skip
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
