@@ -135,7 +135,7 @@ lint: install-dev  ## check style, types, layers and shell scripts
 	.venv/bin/lint-imports
 	git ls-files '*.sh' 'local/kafka/kafka-*' | xargs --no-run-if-empty -n 1 bash -n
 
-audit: install-dev  ## ask for known vulnerabilities of everything locked (exit 3: could not be checked)
+audit: install-dev  ## ask for known vulnerabilities of everything locked (Error 3: could not be checked)
 	$(LOCAL).supply audit
 
 sbom: install-dev  ## write the bill of materials in CycloneDX JSON (OUT=path, by default build/sbom.json)
