@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 
 from bench.report import Run
 from local.layout import ROOT
-from signal_pipeline.broker.config import producer_config
+from signal_pipeline.broker.config import client_config, producer_config
 from signal_pipeline.commands.kafka_offsets import KafkaOffsets
 from signal_pipeline.commands.load_events import sample_event
 from signal_pipeline.events.kafka import encode_record
@@ -40,7 +40,7 @@ class Stage:
     def __init__(self) -> None:
         self.settings = Settings(port_offset=int(_VARIABLES["PORT_OFFSET"]))
         self._offsets = KafkaOffsets(self.settings)
-        self._admin = AdminClient({"bootstrap.servers": self.settings.kafka_bootstrap_servers, "log_level": 0})
+        self._admin = AdminClient({**client_config(self.settings), "log_level": 0})
 
     def fill(self, count: int) -> None:
         """Put a backlog of sample signals on signal-events, in front of an empty table."""

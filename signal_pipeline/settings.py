@@ -2,16 +2,21 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from signal_pipeline.secret_files import SecretFileSource
 from signal_pipeline.secret_strength import DEVELOPMENT_SECRETS, SHORTEST_SECRET, is_weak, several
+from signal_pipeline.secured_state import SecuredStateSource
 from signal_pipeline.topology import ROLES, role_named
+from signal_pipeline.transport import refuse_open_connections, with_authority
 
 __all__ = ["Settings", "load_settings"]
+
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class Settings(BaseSettings):
@@ -39,68 +44,65 @@ class Settings(BaseSettings):
     metrics_bind_address: str = Field("", description="where metrics pages listen; default: BIND_ADDRESS")
 
     port_offset: int = Field(0, ge=0, le=50_000, description="added to every default port: a second pipeline beside")
-    kafka_port: int = Field(9092, ge=1, le=65_535, description="Kafka")
-    kafka_controller_port: int = Field(9093, ge=1, le=65_535, description="Kafka's KRaft controller")
-    postgres_port: int = Field(5432, ge=1, le=65_535, description="PostgreSQL")
-    redis_port: int = Field(6379, ge=1, le=65_535, description="Redis")
-    connect_port: int = Field(8083, ge=1, le=65_535, description="Kafka Connect REST, where Debezium runs")
-    prometheus_port: int = Field(9090, ge=1, le=65_535, description="Prometheus")
-    grafana_port: int = Field(3000, ge=1, le=65_535, description="Grafana")
-    gateway_port: int = Field(8080, ge=1, le=65_535, description="gateway")
+    kafka_port: Port = Field(9092, description="Kafka")
+    kafka_controller_port: Port = Field(9093, description="Kafka's KRaft controller")
+    postgres_port: Port = Field(5432, description="PostgreSQL")
+    redis_port: Port = Field(6379, description="Redis")
+    connect_port: Port = Field(8083, description="Kafka Connect REST, where Debezium runs")
+    prometheus_port: Port = Field(9090, description="Prometheus")
+    grafana_port: Port = Field(3000, description="Grafana")
+    gateway_port: Port = Field(8080, description="gateway")
 
-    emit_port: int = Field(8001, ge=1, le=65_535, description="HTTP of emit")
-    emit_metrics_port: int = Field(8011, ge=1, le=65_535, description="metrics of emit and its trigger")
-    emit_trigger_port: int = Field(8021, ge=1, le=65_535, description="metrics of the trigger of emit alone")
-    process_signal_port: int = Field(8002, ge=1, le=65_535, description="HTTP of process-signal")
-    process_signal_metrics_port: int = Field(
-        8012, ge=1, le=65_535, description="metrics of process-signal and its trigger"
-    )
-    process_signal_trigger_port: int = Field(
-        8022, ge=1, le=65_535, description="metrics of the trigger of process-signal alone"
-    )
-    detect_anomaly_port: int = Field(8003, ge=1, le=65_535, description="HTTP of detect-anomaly")
-    detect_anomaly_metrics_port: int = Field(
-        8013, ge=1, le=65_535, description="metrics of detect-anomaly and its trigger"
-    )
-    detect_anomaly_trigger_port: int = Field(
-        8023, ge=1, le=65_535, description="metrics of the trigger of detect-anomaly alone"
-    )
-    auth_port: int = Field(8004, ge=1, le=65_535, description="HTTP of auth")
-    auth_metrics_port: int = Field(8014, ge=1, le=65_535, description="metrics of auth and its trigger")
-    replay_dlq_port: int = Field(8005, ge=1, le=65_535, description="HTTP of replay-dlq")
-    replay_dlq_metrics_port: int = Field(8015, ge=1, le=65_535, description="metrics of replay-dlq and its trigger")
-    replay_dlq_trigger_port: int = Field(
-        8025, ge=1, le=65_535, description="metrics of the trigger of replay-dlq alone"
-    )
-    confirm_outbox_port: int = Field(8006, ge=1, le=65_535, description="HTTP of confirm-outbox")
-    confirm_outbox_metrics_port: int = Field(
-        8016, ge=1, le=65_535, description="metrics of confirm-outbox and its trigger"
-    )
-    confirm_outbox_trigger_port: int = Field(
-        8026, ge=1, le=65_535, description="metrics of the trigger of confirm-outbox alone"
-    )
+    emit_port: Port = Field(8001, description="HTTP of emit")
+    emit_metrics_port: Port = Field(8011, description="metrics of emit and its trigger")
+    emit_trigger_port: Port = Field(8021, description="metrics of the trigger of emit alone")
+    process_signal_port: Port = Field(8002, description="HTTP of process-signal")
+    process_signal_metrics_port: Port = Field(8012, description="metrics of process-signal and its trigger")
+    process_signal_trigger_port: Port = Field(8022, description="metrics of the trigger of process-signal alone")
+    detect_anomaly_port: Port = Field(8003, description="HTTP of detect-anomaly")
+    detect_anomaly_metrics_port: Port = Field(8013, description="metrics of detect-anomaly and its trigger")
+    detect_anomaly_trigger_port: Port = Field(8023, description="metrics of the trigger of detect-anomaly alone")
+    auth_port: Port = Field(8004, description="HTTP of auth")
+    auth_metrics_port: Port = Field(8014, description="metrics of auth and its trigger")
+    replay_dlq_port: Port = Field(8005, description="HTTP of replay-dlq")
+    replay_dlq_metrics_port: Port = Field(8015, description="metrics of replay-dlq and its trigger")
+    replay_dlq_trigger_port: Port = Field(8025, description="metrics of the trigger of replay-dlq alone")
+    confirm_outbox_port: Port = Field(8006, description="HTTP of confirm-outbox")
+    confirm_outbox_metrics_port: Port = Field(8016, description="metrics of confirm-outbox and its trigger")
+    confirm_outbox_trigger_port: Port = Field(8026, description="metrics of the trigger of confirm-outbox alone")
 
     function_url_emit: str = Field("", description="address of emit; default: its local port")
-    function_url_process_signal: str = Field(
-        "", description="address of process-signal; default: its port on 127.0.0.1"
-    )
-    function_url_detect_anomaly: str = Field(
-        "", description="address of detect-anomaly; default: its port on 127.0.0.1"
-    )
+    function_url_process_signal: str = Field("", description="address of process-signal; default: its local port")
+    function_url_detect_anomaly: str = Field("", description="address of detect-anomaly; default: its local port")
     function_url_auth: str = Field("", description="address of auth; default: its local port")
-    function_url_replay_dlq: str = Field("", description="address of replay-dlq; default: its port on 127.0.0.1")
-    function_url_confirm_outbox: str = Field(
-        "", description="address of confirm-outbox; default: its port on 127.0.0.1"
-    )
+    function_url_replay_dlq: str = Field("", description="address of replay-dlq; default: its local port")
+    function_url_confirm_outbox: str = Field("", description="address of confirm-outbox; default: its local port")
 
     kafka_bootstrap_servers: str = Field("", description="default: 127.0.0.1 and KAFKA_PORT")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="how clients speak to Kafka: SASL_SSL is encrypted, with a password"
+    )
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field(
+        "SCRAM-SHA-512", description="how the password is proved, with a SASL protocol"
+    )
+    kafka_username: str = Field("", description="Kafka user, with a SASL protocol")
+    kafka_password: SecretStr = Field(SecretStr(""), description="its password")
+    kafka_users_file: str = Field(
+        "", description="passwords of Kafka users, lines of user=password: topics then makes users and their rights"
+    )
     database_url: SecretStr = Field(SecretStr(""), description="default: database eventpipeline at POSTGRES_PORT")
+    database_logins_file: str = Field(
+        "", description="passwords of database logins, lines of login=password: migrate then makes the logins"
+    )
     redis_url: str = Field(
         "",
         description="default: 127.0.0.1 and REDIS_PORT; the password is REDIS_PASSWORD; none, each process limits for "
         "itself: -",
     )
     connect_url: str = Field("", description="default: 127.0.0.1 and CONNECT_PORT")
+    connector_secrets_file: str = Field(
+        "", description="properties on Connect's machine with user and password of Debezium's login"
+    )
 
     signals_per_second: int = Field(1000, ge=0, le=1_000_000, description="steady emission; 0 emits nothing")
     batch_size: int = Field(100, ge=1, le=10_000, description="signals per request of the steady emission")
@@ -131,6 +133,9 @@ class Settings(BaseSettings):
 
     tls_cert_file: str = Field("", description="certificate and its chain, PEM: functions then serve HTTPS")
     tls_key_file: str = Field("", description="private key of the certificate, PEM")
+    tls_ca_file: str = Field("", description="authority that clients trust, alone, PEM; empty: the system's")
+    tls_client_ca_file: str = Field("", description="authority of client certificates: functions then demand one")
+    allow_plaintext: bool = Field(False, description="take unencrypted connections to other machines in production")
 
     cors_origins: str = Field("", description="origins whose pages may call, separated by commas; empty: none")
     trusted_proxies: str = Field(
@@ -228,7 +233,8 @@ class Settings(BaseSettings):
         """Add the files that `<SECRET>_FILE` names; what stands in the environment itself comes first."""
         files = (SecretFileSource(settings_cls, source) for source in (env_settings, dotenv_settings))
         of_environment, of_dotenv = files
-        return init_settings, env_settings, of_environment, dotenv_settings, of_dotenv, file_secret_settings
+        secured = SecuredStateSource(settings_cls, init_settings, env_settings, dotenv_settings)
+        return init_settings, env_settings, of_environment, dotenv_settings, of_dotenv, secured, file_secret_settings
 
     @model_validator(mode="before")
     @classmethod
@@ -253,15 +259,22 @@ class Settings(BaseSettings):
         for name, value in defaults.items():
             if not getattr(self, name):
                 object.__setattr__(self, name, value)
-        if not self.database_url.get_secret_value():
-            url = f"postgresql://postgres:postgres@127.0.0.1:{self.postgres_port}/eventpipeline"
-            object.__setattr__(self, "database_url", SecretStr(url))
+        local = f"postgresql://postgres:postgres@127.0.0.1:{self.postgres_port}/eventpipeline"
+        url = with_authority(self.database_url.get_secret_value() or local, self.tls_ca_file)
+        object.__setattr__(self, "database_url", SecretStr(url))
         return self
 
     @model_validator(mode="after")
-    def _refuse_half_a_certificate(self) -> Self:
+    def _refuse_half_a_credential(self) -> Self:
         if bool(self.tls_cert_file) != bool(self.tls_key_file):
             raise ValueError("TLS_CERT_FILE and TLS_KEY_FILE belong together: set both or none")
+        if self.tls_client_ca_file and not self.tls_cert_file:
+            raise ValueError("TLS_CLIENT_CA_FILE needs TLS_CERT_FILE: without TLS no client shows a certificate")
+        if self.kafka_security_protocol.startswith("SASL") and not (
+            self.kafka_username and self.kafka_password.get_secret_value()
+        ):
+            protocol = self.kafka_security_protocol
+            raise ValueError(f"KAFKA_SECURITY_PROTOCOL={protocol} needs KAFKA_USERNAME and KAFKA_PASSWORD")
         return self
 
     @model_validator(mode="after")
@@ -283,6 +296,17 @@ class Settings(BaseSettings):
             raise ValueError("ENVIRONMENT=production takes no LOG_LEVEL=debug: its lines may hold what callers sent")
         if "*" in self.cors_origins:
             raise ValueError("ENVIRONMENT=production takes no * in CORS_ORIGINS: name the origins")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_plaintext_in_production(self) -> Self:
+        if self.environment == "production" and not self.allow_plaintext:
+            refuse_open_connections(
+                kafka=self.kafka_bootstrap_servers,
+                kafka_protocol=self.kafka_security_protocol,
+                database_url=self.database_url.get_secret_value(),
+                redis_url=self.redis_url,
+            )
         return self
 
 

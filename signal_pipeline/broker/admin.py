@@ -19,6 +19,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from signal_pipeline.broker.config import client_config
 from signal_pipeline.errors import DependencyUnavailable
 from signal_pipeline.settings import Settings
 from signal_pipeline.topology import TOPICS, Topic
@@ -60,7 +61,7 @@ def wait_for_broker(settings: Settings, *, timeout_seconds: float) -> AdminClien
     Raises:
         DependencyUnavailable: none did in time.
     """
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers, "reconnect.backoff.max.ms": 1000})
+    admin = AdminClient({**client_config(settings), "reconnect.backoff.max.ms": 1000})
     deadline = time.monotonic() + timeout_seconds
     while True:
         try:

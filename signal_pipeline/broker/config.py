@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from signal_pipeline.settings import Settings
 
-__all__ = ["DELIVERY_TIMEOUT_MS", "consumer_config", "producer_config"]
+__all__ = ["DELIVERY_TIMEOUT_MS", "client_config", "consumer_config", "producer_config"]
 
 DELIVERY_TIMEOUT_MS: Final = 10_000  # after this a caller is answered 503: it must be shorter than HTTP timeouts
 _MIB: Final = 1024 * 1024
@@ -34,10 +34,29 @@ _CLIENT_LOG: Final = logging.getLogger("librdkafka")
 _CLIENT_LOG.addFilter(_OncePerInterval())
 
 
+def client_config(settings: Settings) -> dict[str, Any]:
+    """Return what every client needs: where the broker is, how to speak to it, and whom to trust.
+
+    A broker's certificate must be of the authority and bear the host's name; the client checks both by default.
+    """
+    config: dict[str, Any] = {"bootstrap.servers": settings.kafka_bootstrap_servers}
+    protocol = settings.kafka_security_protocol
+    if protocol == "PLAINTEXT":
+        return config
+    config["security.protocol"] = protocol
+    if protocol.endswith("SSL") and settings.tls_ca_file:
+        config["ssl.ca.location"] = settings.tls_ca_file
+    if protocol.startswith("SASL"):
+        config["sasl.mechanism"] = settings.kafka_sasl_mechanism
+        config["sasl.username"] = settings.kafka_username
+        config["sasl.password"] = settings.kafka_password.get_secret_value()
+    return config
+
+
 def producer_config(settings: Settings) -> dict[str, Any]:
     """Return the settings of an idempotent producer that loses and reorders nothing."""
     return {
-        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        **client_config(settings),
         "logger": _CLIENT_LOG,
         "acks": "all",
         "enable.idempotence": True,
@@ -71,7 +90,7 @@ def consumer_config(
             `consumer` the broker refuses the next one until the session of the killed one has run out.
     """
     config: dict[str, Any] = {
-        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        **client_config(settings),
         "logger": _CLIENT_LOG,
         "group.id": group,
         "group.protocol": protocol,

@@ -18,10 +18,11 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from string import Template
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from signal_pipeline.errors import ConfigurationError, DependencyUnavailable
 from signal_pipeline.settings import Settings
+from signal_pipeline.tls import client_context
 
 __all__ = ["CONNECTOR_NAME", "apply_connector", "connector_configuration", "connector_differences", "connector_states"]
 
@@ -86,17 +87,23 @@ def connector_differences(settings: Settings) -> list[str]:
 def connector_configuration(settings: Settings) -> dict[str, str]:
     """Fill the template; a DATABASE_URL without one of its parts gets PostgreSQL's default for it."""
     url = urlsplit(settings.database_url.get_secret_value())
+    user, password = unquote(url.username or "postgres"), unquote(url.password or "")
+    if file := settings.connector_secrets_file:
+        # Connect resolves these where it runs, and shows them as they stand here.
+        user, password = f"${{file:{file}:user}}", f"${{file:{file}:password}}"
     values = {
         "host": url.hostname or "127.0.0.1",
         "port": str(url.port or 5432),
         "database": unquote(url.path.lstrip("/")),
-        "user": unquote(url.username or "postgres"),
-        "password": unquote(url.password or ""),
+        "user": user,
+        "password": password,
         "poll_interval_ms": str(settings.outbox_poll_interval_ms),
     }
     template: dict[str, str] = json.loads(_TEMPLATE.read_text())
     # Filled after parsing, so that no character of a password can change the JSON.
-    return {name: Template(text).substitute(values) for name, text in template.items()}
+    filled = {name: Template(text).substitute(values) for name, text in template.items()}
+    options = parse_qs(url.query)
+    return filled | {f"database.{name}": options[name][0] for name in ("sslmode", "sslrootcert") if name in options}
 
 
 def _wait_until_running(settings: Settings, deadline: float) -> None:
@@ -148,8 +155,12 @@ def _request(
     settings: Settings, method: str, path: str, body: Any, *, wait_seconds: float = _REQUEST_SECONDS
 ) -> tuple[int, Any]:
     url = urlsplit(settings.connect_url)
-    kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
-    connection = kind(url.hostname or "127.0.0.1", url.port, timeout=wait_seconds)
+    host = url.hostname or "127.0.0.1"
+    if url.scheme == "https":
+        context = client_context(settings)
+        connection: HTTPConnection = HTTPSConnection(host, url.port, timeout=wait_seconds, context=context)
+    else:
+        connection = HTTPConnection(host, url.port, timeout=wait_seconds)
     try:
         content = None if body is None else json.dumps(body)
         connection.request(method, url.path + path, content, {"Content-Type": "application/json"})

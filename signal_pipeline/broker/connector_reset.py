@@ -12,11 +12,12 @@ from http import HTTPStatus
 from http.client import HTTPException
 from typing import Final
 from urllib.error import HTTPError
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 from signal_pipeline.broker.connector import CONNECTOR_NAME, apply_connector
 from signal_pipeline.errors import DependencyUnavailable
 from signal_pipeline.settings import Settings
+from signal_pipeline.tls import client_context
 
 __all__ = ["reset_connector"]
 
@@ -24,7 +25,7 @@ _REQUEST_SECONDS: Final = 10
 _STOP_SECONDS: Final = 30
 _POLL_SECONDS: Final = 0.25
 # Connect is a neighbour, which the environment's proxy for the internet need not reach; broker/connector.py uses none.
-_DIRECT: Final = build_opener(ProxyHandler({}))
+_DIRECT: Final = ProxyHandler({})
 
 
 def reset_connector(settings: Settings) -> None:
@@ -53,8 +54,9 @@ def _order(settings: Settings, method: str, what: str) -> None:
 def _accepted(settings: Settings, method: str, what: str) -> bool:
     url = f"{settings.connect_url}/connectors/{CONNECTOR_NAME}/{what}"
     try:
+        opener = build_opener(_DIRECT, HTTPSHandler(context=client_context(settings)))
         # The address is a setting.
-        with _DIRECT.open(Request(url, method=method), timeout=_REQUEST_SECONDS) as answer:  # noqa: S310
+        with opener.open(Request(url, method=method), timeout=_REQUEST_SECONDS) as answer:  # noqa: S310
             return bool(answer.status < HTTPStatus.MULTIPLE_CHOICES)
     except HTTPError:
         return False

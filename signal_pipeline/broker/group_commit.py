@@ -6,6 +6,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from signal_pipeline.broker.config import client_config
 from signal_pipeline.errors import Conflict, DependencyUnavailable
 from signal_pipeline.settings import Settings
 
@@ -37,7 +38,7 @@ def commit_for_group(
     deadline = time.monotonic() + wait_seconds
     consumer = Consumer(
         {
-            "bootstrap.servers": settings.kafka_bootstrap_servers,
+            **client_config(settings),
             "group.id": group,
             "enable.auto.commit": False,
             "log_level": 0,  # a broker that is away is told by the error below

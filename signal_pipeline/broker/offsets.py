@@ -11,6 +11,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from signal_pipeline.broker.config import client_config
 from signal_pipeline.errors import DependencyUnavailable
 from signal_pipeline.settings import Settings
 
@@ -34,7 +35,7 @@ class OffsetReader:
         self._lock = threading.Lock()
         self._consumer = Consumer(
             {
-                "bootstrap.servers": self._servers,
+                **client_config(settings),
                 "group.id": group,
                 "enable.auto.commit": False,
                 "reconnect.backoff.max.ms": 1000,

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from signal_pipeline.broker.admin import HEARTBEAT_TOPIC, topic_settings
+from signal_pipeline.broker.config import client_config
 from signal_pipeline.errors import DependencyUnavailable
 from signal_pipeline.settings import Settings
 from signal_pipeline.topology import TOPICS, Topic
@@ -36,7 +37,7 @@ class TopicState:
 
 def topic_states(settings: Settings) -> list[TopicState]:
     """Return the state of each topic; `DependencyUnavailable` when no broker answers."""
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers, "log_level": 0})
+    admin = AdminClient({**client_config(settings), "log_level": 0})
     wanted = (*TOPICS, HEARTBEAT_TOPIC)
     try:
         found = {name: len(each.partitions) for name, each in admin.list_topics(timeout=_SECONDS).topics.items()}

@@ -16,12 +16,12 @@ def show_connector(settings: Settings) -> None:
     """Bring the connector into its state, then print what Kafka Connect says of it."""
     apply_connector(settings)
     url = f"{settings.connect_url}/connectors/{CONNECTOR_NAME}"
-    status = read_json(f"{url}/status", what="connect")
+    status = read_json(settings, f"{url}/status", what="connect")
     parts = [("connector", status["connector"]), *((f"task {task['id']}", task) for task in status["tasks"])]
     show_table(
         CONNECTOR_NAME, ("part", "state", "worker"), ((name, of["state"], of["worker_id"]) for name, of in parts)
     )
-    configuration: dict[str, Any] = read_json(f"{url}/config", what="connect")
+    configuration: dict[str, Any] = read_json(settings, f"{url}/config", what="connect")
     rows = ((name, _shown(name, str(value))) for name, value in sorted(configuration.items()))
     show_table("Configuration", ("setting", "value"), rows)
 

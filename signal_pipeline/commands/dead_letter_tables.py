@@ -44,7 +44,7 @@ def show_status(settings: Settings) -> None:
 
 def show_statistics(settings: Settings) -> None:
     """Print the recovery statistics of replay-dlq."""
-    found = DlqClient(settings).statistics() if settings.secured else read_json(_url(settings), what=_ROLE)
+    found = DlqClient(settings).statistics() if settings.secured else read_json(settings, _url(settings), what=_ROLE)
     show_table("Dead letters by status, class and code", _STATISTICS, _statistics_rows(found["dead_letters"]))
     OUT.print(f"queue size, unread and unresolved: {cell(found['queue_size'])}")
 
@@ -56,7 +56,7 @@ def _url(settings: Settings) -> str:
 def show_metrics(settings: Settings) -> None:
     """Print the recovery's metrics as they are now."""
     host = urlsplit(settings.function_url(_ROLE)).hostname
-    page = read_text(f"http://{host}:{settings.metrics_port(_ROLE)}/metrics", what=_ROLE)
+    page = read_text(settings, f"http://{host}:{settings.metrics_port(_ROLE)}/metrics", what=_ROLE)
     show_table("Metrics of the recovery", ("metric", "labels", "value"), metric_rows(page))
 
 

@@ -25,6 +25,7 @@ from signal_pipeline.errors import (
     PipelineError,
 )
 from signal_pipeline.settings import Settings
+from signal_pipeline.tls import client_context
 
 __all__ = ["DlqClient"]
 
@@ -62,6 +63,7 @@ class DlqClient:
         self._auth = settings.function_url("auth")
         self._url = settings.function_url(_ROLE)
         self._password = settings.auth_admin_password.get_secret_value()
+        self._tls = client_context(settings)
         self._token: str | None = None
 
     def dead_letters(self, parameters: Mapping[str, str]) -> dict[str, Any]:
@@ -108,7 +110,7 @@ class DlqClient:
     ) -> dict[str, Any]:
         for token in (self._token or self._log_in(), None):
             bearer = {"Authorization": f"Bearer {token or self._log_in()}", **(headers or {})}
-            request = _send(method, self._url + path, what=_ROLE, params=parameters, json=body, headers=bearer)
+            request = self._send(method, self._url + path, what=_ROLE, params=parameters, json=body, headers=bearer)
             status, text, _ = _run(request)
             if status != _UNAUTHENTICATED:
                 return _decided(status, text, _ROLE)
@@ -126,7 +128,19 @@ class DlqClient:
 
     async def _attempt(self) -> _Answer:
         credentials = {"username": _USER, "password": self._password}
-        return await _send("POST", f"{self._auth}/auth/token", what="auth", json=credentials)
+        return await self._send("POST", f"{self._auth}/auth/token", what="auth", json=credentials)
+
+    async def _send(self, method: str, url: str, *, what: str, **request: Any) -> _Answer:
+        """Return status, body, and after how many seconds to come back, which is 0 when nothing is said of it."""
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=_TIMEOUT) as session,
+                session.request(method, url, ssl=self._tls, **request) as answer,
+            ):
+                wait = answer.headers.get("Retry-After", "")
+                return answer.status, await answer.text(errors="replace"), float(wait) if wait.isdecimal() else 0.0
+        except (aiohttp.ClientError, TimeoutError) as exc:
+            raise DependencyUnavailable(f"{what} does not answer at {url}; start the pipeline with: make up") from exc
 
 
 def _run(request: Coroutine[Any, Any, _Answer]) -> _Answer:
@@ -139,19 +153,6 @@ def _run(request: Coroutine[Any, Any, _Answer]) -> _Answer:
         return asyncio.run(request)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
-
-
-async def _send(method: str, url: str, *, what: str, **request: Any) -> _Answer:
-    """Return status, body, and after how many seconds to come back, which is 0 when nothing is said of it."""
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=_TIMEOUT) as session,
-            session.request(method, url, **request) as answer,
-        ):
-            wait = answer.headers.get("Retry-After", "")
-            return answer.status, await answer.text(errors="replace"), float(wait) if wait.isdecimal() else 0.0
-    except (aiohttp.ClientError, TimeoutError) as exc:
-        raise DependencyUnavailable(f"{what} does not answer at {url}; start the pipeline with: make up") from exc
 
 
 def _decided(status: int, text: str, what: str) -> dict[str, Any]:

@@ -107,8 +107,8 @@ def _fault(what: str, fix: str) -> Finding:
 
 
 def _versions(settings: Settings) -> Sequence[Finding]:
-    kafka = read_json(settings.connect_url, what="connect")["version"]
-    plugins = read_json(f"{settings.connect_url}/connector-plugins", what="connect")
+    kafka = read_json(settings, settings.connect_url, what="connect")["version"]
+    plugins = read_json(settings, f"{settings.connect_url}/connector-plugins", what="connect")
     debezium = [plugin.get("version") for plugin in plugins if plugin["class"] == _DEBEZIUM]
     return connect_version_verdict(str(kafka), str(debezium[0]) if debezium else None)
 

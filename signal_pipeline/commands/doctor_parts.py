@@ -166,7 +166,9 @@ def _listens(address: str) -> bool:
 
 
 def _readiness(settings: Settings) -> Sequence[Finding]:
-    return readiness_verdict(read_pages({role.name: f"{settings.function_url(role.name)}/ready" for role in ROLES}))
+    return readiness_verdict(
+        read_pages(settings, {role.name: f"{settings.function_url(role.name)}/ready" for role in ROLES})
+    )
 
 
 def _disk(settings: Settings) -> Sequence[Finding]:

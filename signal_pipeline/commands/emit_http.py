@@ -22,6 +22,7 @@ import orjson
 from signal_pipeline.domain.retry import Backoff, retry_after_seconds
 from signal_pipeline.errors import ConfigurationError, DependencyUnavailable
 from signal_pipeline.settings import Settings
+from signal_pipeline.tls import client_context
 
 __all__ = ["Accepted", "EmitClient"]
 
@@ -60,12 +61,14 @@ class EmitClient:
     def __init__(self, settings: Settings, *, patience_seconds: float = 60.0) -> None:
         self._url = settings.function_url("emit")
         self._key = settings.emit_api_keys[0]
+        self._tls = client_context(settings)
         self._patience_seconds = patience_seconds
         self._chance = random.SystemRandom()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=_TIMEOUT, headers={"X-API-Key": self._key})
+        connector = aiohttp.TCPConnector(ssl=self._tls)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, headers={"X-API-Key": self._key})
         return self
 
     async def __aexit__(self, *_: object) -> None:

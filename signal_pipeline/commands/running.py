@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from signal_pipeline.errors import PipelineError
 from signal_pipeline.observability.logs import configure_logs
+from signal_pipeline.secured_state import PART
 from signal_pipeline.settings import Settings, load_settings
 
 __all__ = ["command_settings"]
@@ -17,6 +18,7 @@ __all__ = ["command_settings"]
 @contextmanager
 def command_settings(role: str) -> Iterator[Settings]:
     """Lend the settings; turn an expected fault into one line on standard error and exit code 1."""
+    PART.set(role)
     try:
         settings = load_settings()
         configure_logs(role=role, level=settings.log_level)

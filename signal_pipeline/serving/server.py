@@ -1,6 +1,7 @@
 """Runs a role: functions-framework's application under uvicorn, with what its command line does not offer."""
 
 import os
+import ssl
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,8 @@ def serve(role: Role, app: FunctionApp, settings: Settings) -> None:
         backlog=1024,
         ssl_certfile=settings.tls_cert_file or None,
         ssl_keyfile=settings.tls_key_file or None,
+        ssl_ca_certs=settings.tls_client_ca_file or None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if settings.tls_client_ca_file else ssl.CERT_NONE,
     )
     server = uvicorn.Server(config)
     server.run()

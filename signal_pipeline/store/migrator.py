@@ -11,12 +11,13 @@ pg8000 is pure Python: no binary wheel can stop a schema upgrade.
 """
 
 import hashlib
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import Connection, identifier
@@ -143,8 +144,26 @@ def _open(database_url: str, database: str | None = None) -> Connection:
         port=url.port or 5432,
         database=database or _database_name(database_url),
         timeout=None,
+        ssl_context=_tls_context(database_url),
         application_name="signal-pipeline-migrate",
     )
+
+
+def _tls_context(database_url: str) -> ssl.SSLContext | bool | None:
+    """Return how pg8000 protects the connection, by libpq's parameters sslmode and sslrootcert of the address.
+
+    pg8000 knows no `require`: True encrypts and verifies nothing, False does not encrypt, None encrypts if it can.
+    """
+    options = parse_qs(urlsplit(database_url).query)
+    mode = options.get("sslmode", ["prefer"])[0]
+    if not mode.startswith("verify-"):
+        return {"disable": False, "require": True}.get(mode)
+    try:
+        context = ssl.create_default_context(cafile=options.get("sslrootcert", [None])[0])
+    except OSError as exc:
+        raise ConfigurationError(f"sslrootcert of DATABASE_URL cannot be read: {exc.strerror or 'no PEM'}") from exc
+    context.check_hostname = mode == "verify-full"
+    return context
 
 
 def _create_database(database_url: str) -> None:

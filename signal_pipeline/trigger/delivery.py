@@ -4,6 +4,7 @@ Redirects are never followed. A timeout or a broken connection says nothing abou
 are delivered again; functions are idempotent.
 """
 
+import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,16 +33,23 @@ _KEEPALIVE_SECONDS: Final = 2.0
 
 
 class FunctionClient:
-    """The function as its trigger sees it. Use as an async context manager."""
+    """The function as its trigger sees it. Use as an async context manager.
 
-    def __init__(self, trigger: KafkaTrigger, metrics: DeliveryMetrics) -> None:
+    Args:
+        trigger: The manifest.
+        metrics: Counters.
+        tls: What an https function is checked with; the system's authorities without it.
+    """
+
+    def __init__(self, trigger: KafkaTrigger, metrics: DeliveryMetrics, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls or True  # True: the client's own default
         self._trigger = trigger
         self._metrics = metrics
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS),
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._tls, keepalive_timeout=_KEEPALIVE_SECONDS),
             timeout=aiohttp.ClientTimeout(total=self._trigger.timeout_seconds),
             cookie_jar=aiohttp.DummyCookieJar(),
         )

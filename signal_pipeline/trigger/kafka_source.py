@@ -11,6 +11,7 @@ from signal_pipeline.broker.producer import KafkaProducer
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import DeliveryMetrics
 from signal_pipeline.settings import Settings
+from signal_pipeline.tls import client_context
 from signal_pipeline.trigger.consumer import ConsumerThread
 from signal_pipeline.trigger.deadletter import DeadLetterWriter
 from signal_pipeline.trigger.delivery import FunctionClient
@@ -58,7 +59,7 @@ class KafkaTriggerSource:
         """
         self._producer = KafkaProducer(self._settings)
         try:
-            async with FunctionClient(self._trigger, self._metrics) as subscriber:
+            async with FunctionClient(self._trigger, self._metrics, client_context(self._settings)) as subscriber:
                 dead_letters = DeadLetterWriter(self._trigger, self._producer, self._metrics)
                 await self._deliver(Dispatcher(self._trigger, subscriber, dead_letters, self._metrics), stop)
         finally:

@@ -15,6 +15,7 @@ from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import DeliveryMetrics, TriggerMetrics, trigger_registry
 from signal_pipeline.observability.tracing import start_tracing, stop_tracing
 from signal_pipeline.settings import Settings
+from signal_pipeline.tls import client_context
 from signal_pipeline.trigger.kafka_source import KafkaTriggerSource
 from signal_pipeline.trigger.manifest import KafkaTrigger, RateTrigger, ScheduleTrigger, Trigger, load_triggers
 from signal_pipeline.trigger.page import TriggerPage
@@ -94,7 +95,7 @@ def _source(
         case RateTrigger():
             return RateSource(trigger, settings, metrics)
         case ScheduleTrigger():
-            return ScheduleSource(trigger, metrics)
+            return ScheduleSource(trigger, metrics, client_context(settings))
 
 
 def _page(registry: CollectorRegistry, sources: Sequence[Source], settings: Settings, port: int) -> TriggerPage:

@@ -17,6 +17,7 @@ from signal_pipeline.domain.retry import Backoff
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import TriggerMetrics
 from signal_pipeline.settings import Settings
+from signal_pipeline.tls import client_context
 from signal_pipeline.trigger.calls import post
 from signal_pipeline.trigger.manifest import RateTrigger
 from signal_pipeline.trigger.pacer import Pacer
@@ -69,7 +70,8 @@ class RateSource:
             await stop.wait()
             return
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
-        async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as calls:
+        connector = aiohttp.TCPConnector(ssl=client_context(self._settings))
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session, asyncio.TaskGroup() as calls:
             self._look_at_disk()
             watch = calls.create_task(self._watch_disk())
             await self._emit(session, calls, stop)

@@ -1,6 +1,7 @@
 """A request at a steady interval; one at a time, and a late one is not made up for."""
 
 import asyncio
+import ssl
 from typing import Final
 
 import aiohttp
@@ -22,9 +23,11 @@ class ScheduleSource:
     Args:
         trigger: The manifest.
         metrics: Counters.
+        tls: What an https function is checked with; the system's authorities without it.
     """
 
-    def __init__(self, trigger: ScheduleTrigger, metrics: TriggerMetrics) -> None:
+    def __init__(self, trigger: ScheduleTrigger, metrics: TriggerMetrics, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls or True  # True: the client's own default
         self._trigger = trigger
         self._metrics = metrics
         self._failures = 0
@@ -40,7 +43,8 @@ class ScheduleSource:
         pacer = Pacer(interval_seconds=interval, start=loop.time() + interval, make_up_seconds=0)
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
         headers = {"content-type": self._trigger.content_type, **self._trigger.credential}
-        async with aiohttp.ClientSession(timeout=timeout) as session:
+        connector = aiohttp.TCPConnector(ssl=self._tls)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
             while not stop.is_set():
                 try:
                     await asyncio.wait_for(stop.wait(), pacer.wait(loop.time()))

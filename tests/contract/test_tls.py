@@ -84,7 +84,8 @@ def test_the_trust_of_the_environment_is_the_callers(
     monkeypatch.setenv("SSL_CERT_FILE", str(Path(files["TLS_CERT_FILE"]).with_name("ca.pem")))
     code = (
         "import sys; from signal_pipeline.commands.pages import read_pages;"
-        "print(read_pages({'auth': sys.argv[1]})['auth'].status)"
+        "from signal_pipeline.settings import Settings;"
+        "print(read_pages(Settings(_env_file=None), {'auth': sys.argv[1]})['auth'].status)"
     )
     command = [sys.executable, "-c", code, f"https://127.0.0.1:{ports[0]}/health"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
