@@ -44,12 +44,29 @@ def trigger(role: Role) -> None:
 
 @app.command()
 def migrate() -> None:
-    """Bring the database schema up to date."""
+    """Bring the database schema up to date, and the logins of DATABASE_LOGINS_FILE."""
     from signal_pipeline.store.migrator import migrate as apply_migrations  # noqa: PLC0415
 
     with command_settings("migrate") as settings:
-        applied = apply_migrations(settings.database_url.get_secret_value(), _SQL)
+        url = settings.database_url.get_secret_value()
+        applied = apply_migrations(url, _SQL)
         typer.echo("\n".join(f"applied {name}" for name in applied) or "the schema is up to date")
+        if settings.database_logins_file:
+            from signal_pipeline.commands.access_tables import make_logins  # noqa: PLC0415
+
+            make_logins(url, settings.database_logins_file)
+
+
+@app.command()
+def certificates(
+    folder: Annotated[Path, typer.Argument(help="where they are, and are made")],
+    host: Annotated[list[str] | None, typer.Option(help="name or address of the server; this machine without")] = None,
+) -> None:
+    """Make an authority of one's own, a certificate of a server and one of a client; what is good stays."""
+    from signal_pipeline.commands.certificates import make_certificates  # noqa: PLC0415
+
+    with command_settings("certificates"):
+        make_certificates(folder, host)
 
 
 @app.command()
@@ -67,7 +84,7 @@ def maintain(
 
 @app.command()
 def topics() -> None:
-    """Create the Kafka topics and correct their settings."""
+    """Create the Kafka topics and correct their settings; make the users of KAFKA_USERS_FILE and their rights."""
     from signal_pipeline.broker.admin import apply_topics  # noqa: PLC0415
 
     with command_settings("topics") as settings:
@@ -75,6 +92,10 @@ def topics() -> None:
         done = {"created": changes.created, "grown": changes.grown, "altered": changes.altered}
         lines = [f"{change} {name}" for change, names in done.items() for name in names]
         typer.echo("\n".join(lines) or "the topics are up to date")
+        if settings.kafka_users_file:
+            from signal_pipeline.commands.access_tables import make_users  # noqa: PLC0415
+
+            make_users(settings)
 
 
 @app.command()
