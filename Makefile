@@ -2,6 +2,7 @@
 #
 # MODE=compose|process  how the pipeline runs; by default compose where a Docker engine answers, else process
 # PORT_OFFSET=n STATE_DIR=dir  a second, separate pipeline beside the first
+# SECURE=1              make up: TLS and credentials everywhere, for the life of that STATE_DIR
 # FOLLOW=no             the logs commands print the end of the log and return, for scripts and pipes
 
 .DEFAULT_GOAL := help
@@ -23,7 +24,10 @@ CONTAINER = $(patsubst connect,debezium,$*)
 COMPOSE_FOLLOW = $(if $(filter no,$(FOLLOW)),,--follow)
 LOCAL_FOLLOW = $(if $(filter no,$(FOLLOW)),--no-follow)
 
-# A pipeline that runs as processes stays what it is, even when an engine appears later.
+# A pipeline that runs as processes stays what it is, even when an engine appears later; a secured one is processes.
+ifneq ($(SECURE)$(wildcard $(STATE_DIR)/secure),)
+MODE := process
+endif
 ifndef MODE
 MODE := $(shell if [ ! -S "$(STATE_DIR)/run/control.sock" ] && timeout 5 docker info >/dev/null 2>&1 \
 	&& docker compose version >/dev/null 2>&1; then echo compose; else echo process; fi)
@@ -35,7 +39,7 @@ ifeq ($(MODE),compose)
 	$(COMPOSE) up -d --build $(if $(wildcard $(STATE_DIR)/disabled),--scale emit-trigger=0)
 	$(LOCAL) health --wait 180
 else
-	$(LOCAL) up
+	$(LOCAL) up $(if $(SECURE),--secure)
 endif
 
 down: python  ## stop everything; data stays

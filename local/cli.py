@@ -18,9 +18,11 @@ from local.health import show_health
 from local.layout import ROOT, Layout
 from local.picture import write_picture
 from local.registry import Registry
+from local.secure.state import is_secured, secure
 from local.service import Unusable
 from local.supervisor import Refused
 from signal_pipeline.errors import ConfigurationError
+from signal_pipeline.secured_state import secured_folder
 from signal_pipeline.settings import Settings, load_settings
 
 __all__ = ["app"]
@@ -62,13 +64,21 @@ def _run(action: Callable[[Settings, Layout], bool | None]) -> None:
 @app.command()
 def up(
     only: Annotated[str, typer.Option(help="comma-separated services, or `infra`; what they need starts too")] = "",
+    *,
+    secured: Annotated[bool, typer.Option("--secure", help="with TLS and credentials everywhere, from now on")] = False,
 ) -> None:
     """Start the pipeline, wait until it is ready, show it."""
 
     def action(settings: Settings, layout: Layout) -> None:
+        if secured or is_secured(layout):
+            secure(settings, layout)
+            load_settings.cache_clear()
+            settings = load_settings()
         known = [service.name for service in all_services(settings, layout)]
         wanted = [part for name in only.split(",") for part in (INFRASTRUCTURE if name == "infra" else (name,))]
         commands.up(layout, wanted if only else known)
+        if is_secured(layout):
+            console.show_secured(settings, secured_folder(layout.state))
 
     _run(action)
 

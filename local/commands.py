@@ -14,6 +14,7 @@ from local.layout import ROOT, Layout
 from local.processes import is_alive, stop_orphan
 from local.registry import Registry
 from local.supervisor import Refused
+from signal_pipeline.secured_state import secured_folder
 
 __all__ = ["clean", "down", "status", "up"]
 
@@ -84,7 +85,14 @@ def status(layout: Layout) -> bool:
 def clean(layout: Layout) -> None:
     """Stop everything and delete all data, logs and rendered configuration; downloads stay."""
     down(layout, quiet=True)
-    for folder in (layout.data, layout.logs, layout.run, layout.config, layout.postgres_fallback):
+    for folder in (
+        layout.data,
+        layout.logs,
+        layout.run,
+        layout.config,
+        secured_folder(layout.state),
+        layout.postgres_fallback,
+    ):
         shutil.rmtree(folder, ignore_errors=True)
         if folder.exists():
             raise Refused(f"{folder} cannot be deleted; it may belong to another user")

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from local.logs import tail
+from signal_pipeline.settings import Settings
 
-__all__ = ["OUT", "fail", "show_change", "show_log_end", "show_next", "show_table"]
+__all__ = ["OUT", "fail", "show_change", "show_log_end", "show_next", "show_secured", "show_table"]
 
 # A pipe has no width; wide enough for the table keeps every address whole.
 OUT = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
@@ -51,6 +52,13 @@ def show_table(snapshots: Iterable[dict[str, Any]]) -> None:
 def show_next() -> None:
     """Print what to do with a pipeline that was just started."""
     OUT.print("\nnext: make load · make health · make db-stats · make logs · make emit-off · make down · make help")
+
+
+def show_secured(settings: Settings, folder: Path) -> None:
+    """Print where the secrets of a secured pipeline are, and how to call it with them; never a secret itself."""
+    key = f"$(sed -n s/^EMIT_API_KEY=//p {folder / 'operator.env'})"
+    OUT.print(f"\nsecured: certificates and secrets are in {folder}, for you only; the commands find them there")
+    OUT.print(f'curl --cacert {folder / "ca.pem"} -H "X-API-Key: {key}" -X POST {settings.function_url("emit")}/emit')
 
 
 def show_log_end(log: Path) -> None:

@@ -14,6 +14,7 @@ from local.cluster_monitoring import cluster_files
 from local.dashboards import dashboard_files
 from local.layout import ROOT
 from local.render import render
+from local.secure.settings_files import OPEN_BROKER
 from signal_pipeline.settings import Settings
 
 __all__ = ["generated_files"]
@@ -24,6 +25,7 @@ _CONTAINER_VALUES: dict[str, dict[str, object]] = {
         "listeners": "PLAINTEXT://0.0.0.0:29092,EXTERNAL://0.0.0.0:9092",
         "advertised_listeners": "PLAINTEXT://kafka:29092,EXTERNAL://127.0.0.1:9092",
         "controller_port": 9093,
+        "security": OPEN_BROKER,
         "data": "/data",
     },
     "connect.properties": {
@@ -31,15 +33,17 @@ _CONTAINER_VALUES: dict[str, dict[str, object]] = {
         "listener": "http://0.0.0.0:8083",
         "advertised_host": "debezium",
         "plugins": "/opt/kafka/plugins",
+        "security": "",
     },
     "postgresql.conf": {
         "listen_addresses": "*",
         "port": 5432,
         "socket_folder": "/var/run/postgresql",
         "preload": "pg_stat_statements",
+        "ssl": "off",
     },
     # The password follows on the command line, where compose can put in REDIS_PASSWORD.
-    "redis.conf": {"bind": "0.0.0.0", "port": 6379, "password": '""', "data": "/data"},
+    "redis.conf": {"bind": "0.0.0.0", "listener": "port 6379", "password": '""', "data": "/data"},
     "log4j2.properties": {},
 }
 

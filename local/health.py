@@ -8,6 +8,7 @@ from rich.table import Table
 from local import console
 from local.probes import http_probe, kafka_probe, postgres_probe, redis_probe
 from local.service import NotReady, Probe
+from signal_pipeline.broker.config import client_config
 from signal_pipeline.settings import Settings
 from signal_pipeline.topology import ROLES
 
@@ -36,11 +37,11 @@ def show_health(settings: Settings, wait_seconds: float = 0.0) -> bool:
 def _probes(settings: Settings) -> dict[str, Probe]:
     return {
         "postgres": postgres_probe(settings.database_url.get_secret_value()),
-        "kafka": kafka_probe(settings.kafka_bootstrap_servers),
-        "redis": redis_probe(settings.redis_url, settings.redis_password.get_secret_value()),
-        "connect": http_probe(f"{settings.connect_url}/health"),
+        "kafka": kafka_probe(client_config(settings)),
+        "redis": redis_probe(settings.redis_url, settings.redis_password.get_secret_value(), settings.tls_ca_file),
+        "connect": http_probe(f"{settings.connect_url}/health", settings),
         "prometheus": http_probe(f"http://127.0.0.1:{settings.prometheus_port}/-/ready"),
-        **{role.name: http_probe(f"{settings.function_url(role.name)}/ready") for role in ROLES},
+        **{role.name: http_probe(f"{settings.function_url(role.name)}/ready", settings) for role in ROLES},
     }
 
 

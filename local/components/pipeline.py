@@ -39,7 +39,7 @@ def _function(role: Role, settings: Settings) -> Service:
         name=role.name,
         argv=_command("serve", role.name),
         needs=("migrate", "topics", "redis"),
-        probe=http_probe(f"{url}/ready"),
+        probe=http_probe(f"{url}/ready", settings),
         ports={f"{role.env}_PORT": port, f"{role.env}_METRICS_PORT": settings.metrics_port(role.name)},
         address=settings.bind_address,
         url=url,

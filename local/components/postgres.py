@@ -11,7 +11,10 @@ from urllib.parse import unquote, urlsplit
 from local.layout import Layout
 from local.probes import postgres_probe
 from local.render import render
+from local.secure.state import is_secured
 from local.service import Service, Unusable
+from signal_pipeline.secured_state import secured_folder
+from signal_pipeline.security.authority import write_private
 from signal_pipeline.settings import Settings
 
 __all__ = ["postgres"]
@@ -29,7 +32,7 @@ def postgres(settings: Settings, layout: Layout) -> Service:
         name="postgres",
         argv=(str(binaries / "postgres"), "-D", str(data)),
         probe=postgres_probe(url),
-        prepare=lambda: _prepare(settings, data, binaries, user),
+        prepare=lambda: _prepare(settings, layout, data, binaries, user),
         env={"LC_ALL": "C.UTF-8", "TZ": "UTC"},
         ports={"POSTGRES_PORT": settings.postgres_port},
         url=f"127.0.0.1:{settings.postgres_port}",
@@ -74,7 +77,7 @@ def _binaries(data: Path) -> Path:
     return Path(on_path).resolve().parent
 
 
-def _prepare(settings: Settings, data: Path, binaries: Path, user: str | None) -> None:
+def _prepare(settings: Settings, layout: Layout, data: Path, binaries: Path, user: str | None) -> None:
     if not data.exists():
         _create_cluster(settings, data, binaries, user)
     _remove_stale_lock(data)
@@ -84,8 +87,19 @@ def _prepare(settings: Settings, data: Path, binaries: Path, user: str | None) -
     preload = "pg_stat_statements" if has_statements else ""
     # Everything connects over TCP: a socket's path must be short, a checkout's need not be.
     values = {"listen_addresses": "127.0.0.1", "port": settings.postgres_port, "socket_folder": "", "preload": preload}
-    (data / "postgresql.conf").write_text(render("postgresql.conf", **values))
-    (data / "pg_hba.conf").write_text(render("pg_hba.conf"))
+    secured = is_secured(layout)
+    (data / "postgresql.conf").write_text(render("postgresql.conf", ssl="on" if secured else "off", **values))
+    (data / "pg_hba.conf").write_text(render("pg_hba.conf", kind="hostssl" if secured else "host   "))
+    if secured:
+        _copy_certificate(secured_folder(layout.state), data, user)
+
+
+def _copy_certificate(folder: Path, data: Path, user: str | None) -> None:
+    """Put the server's certificate where its user reads it, who cannot enter the state folder of another one."""
+    for source, target in (("server.pem", "server.crt"), ("server-key.pem", "server.key")):
+        write_private(data / target, (folder / source).read_bytes())
+        if user is not None:
+            shutil.chown(data / target, user=user)
 
 
 def _remove_stale_lock(data: Path) -> None:

@@ -5,6 +5,8 @@ import shutil
 from local.layout import Layout
 from local.probes import redis_probe
 from local.render import write
+from local.secure.settings_files import redis_listener
+from local.secure.state import is_secured
 from local.service import Service, Unusable
 from signal_pipeline.settings import Settings
 
@@ -17,10 +19,11 @@ def redis(settings: Settings, layout: Layout) -> Service:
     if server is None:
         raise Unusable("redis-server is not installed; run local/install.sh")
     port, password = settings.redis_port, settings.redis_password.get_secret_value()
+    scheme = "rediss" if is_secured(layout) else "redis"
     return Service(
         name="redis",
         argv=(server, str(layout.config / "redis.conf")),
-        probe=redis_probe(f"redis://127.0.0.1:{port}/0", password),
+        probe=redis_probe(f"{scheme}://127.0.0.1:{port}/0", password, settings.tls_ca_file),
         prepare=lambda: _prepare(port, password, layout),
         ports={"REDIS_PORT": port},
         url=f"127.0.0.1:{port}",
@@ -30,7 +33,14 @@ def redis(settings: Settings, layout: Layout) -> Service:
 def _prepare(port: int, password: str, layout: Layout) -> None:
     data = layout.data / "redis"
     data.mkdir(parents=True, exist_ok=True)
-    write("redis.conf", layout.config, bind="127.0.0.1", port=port, password=_quoted(password), data=_quoted(str(data)))
+    write(
+        "redis.conf",
+        layout.config,
+        bind="127.0.0.1",
+        listener=redis_listener(port, layout),
+        password=_quoted(password),
+        data=_quoted(str(data)),
+    )
 
 
 def _quoted(text: str) -> str:

@@ -6,6 +6,7 @@ from local.components.pipeline import functions, tasks, triggers
 from local.components.postgres import postgres
 from local.components.redis import redis
 from local.layout import Layout
+from local.secure.state import settings_of
 from local.service import Service
 from signal_pipeline.settings import Settings
 
@@ -16,7 +17,12 @@ INFRASTRUCTURE = ("postgres", "kafka", "connect", "redis", "prometheus")
 
 def all_services(settings: Settings, layout: Layout) -> list[Service]:
     """Return every service; `Unusable` names a component that is not installed."""
-    infrastructure = [part(settings, layout) for part in (postgres, kafka, connect, redis, prometheus)]
+    owner, administrator = (settings_of(part, settings, layout) for part in ("migrate", "topics"))
+    infrastructure = [
+        postgres(owner, layout),
+        kafka(administrator, layout),
+        *(part(settings, layout) for part in (connect, redis, prometheus)),
+    ]
     optional = grafana(settings, layout)
     return [
         *infrastructure,

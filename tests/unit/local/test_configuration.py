@@ -29,12 +29,12 @@ def services(tmp_path: Path) -> dict[str, Service]:
 def test_a_placeholder_without_a_value_is_an_error() -> None:
     """No configuration file keeps a placeholder that nobody filled in."""
     with pytest.raises(KeyError, match="preload"):
-        render("postgresql.conf", listen_addresses="", port=1, socket_folder="")
+        render("postgresql.conf", listen_addresses="", port=1, ssl="off", socket_folder="")
 
 
 def test_a_rendered_file_is_for_its_owner_only(tmp_path: Path) -> None:
     """Configuration holds passwords."""
-    target = write("redis.conf", tmp_path, bind="127.0.0.1", port=1, password='"secret"', data='"/data"')
+    target = write("redis.conf", tmp_path, bind="127.0.0.1", listener="port 1", password='"secret"', data='"/data"')
     assert target.stat().st_mode & 0o077 == 0
     assert 'requirepass "secret"' in target.read_text()
 
