@@ -109,7 +109,7 @@ def apply_logins(database_url: str, passwords: Mapping[str, str]) -> LoginChange
 
 def _apply(connection: psycopg.Connection, login: DatabaseLogin, password: str) -> None:
     name = sql.Identifier(login.name)
-    if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [login.name]).fetchone():
+    if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [login.name]).fetchone():
         connection.execute(sql.SQL("CREATE ROLE {}").format(name))
     # The verifier and not the password travels, and would stand in a log.
     verifier = connection.pgconn.encrypt_password(password.encode(), login.name.encode(), b"scram-sha-256")
