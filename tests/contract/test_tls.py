@@ -7,6 +7,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,8 +15,11 @@ import pytest
 import trustme
 from cryptography import x509
 
+from signal_pipeline.commands.pages import read_pages
 from signal_pipeline.errors import ConfigurationError
 from signal_pipeline.security.certificates import certificate_expiry
+from signal_pipeline.settings import Settings
+from signal_pipeline.tls import client_context
 from tests.contract.client import free_port
 from tests.contract.conftest import NOWHERE, ROOT
 from tests.support.metrics import metric, page
@@ -43,7 +47,14 @@ def files(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> di
 
 @pytest.fixture(scope="module")
 def ports(files: dict[str, str]) -> Iterator[tuple[int, int]]:
-    """The HTTPS port and the metrics port of auth, served by the product's own command."""
+    """The HTTPS port and the metrics port of auth."""
+    with _served(files) as found:
+        yield found
+
+
+@contextmanager
+def _served(files: dict[str, str]) -> Iterator[tuple[int, int]]:
+    """Serve auth by the product's own command, and lend its HTTPS port and its metrics port."""
     port, metrics_port = free_port(), free_port()
     variables = {name.upper(): value for name, value in NOWHERE.items()} | files
     variables |= {"AUTH_PORT": str(port), "AUTH_METRICS_PORT": str(metrics_port)}
@@ -90,6 +101,37 @@ def test_the_trust_of_the_environment_is_the_callers(
     command = [sys.executable, "-c", code, f"https://127.0.0.1:{ports[0]}/health"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "200\n"
+
+
+def test_only_callers_with_a_certificate_are_served(authority: trustme.CA, files: dict[str, str]) -> None:
+    """With TLS_CLIENT_CA_FILE a caller without a certificate of that authority, or with a stranger's, gets no answer.
+
+    The product's own callers show TLS_CERT_FILE, and are served.
+    """
+    trusted = str(Path(files["TLS_CERT_FILE"]).with_name("ca.pem"))
+    with _served(files | {"TLS_CLIENT_CA_FILE": trusted}) as (port, _):
+        url = f"https://127.0.0.1:{port}/health"
+        for stranger in (None, trustme.CA().issue_cert("127.0.0.1")):
+            context = ssl.create_default_context()
+            authority.configure_trust(context)
+            if stranger is not None:
+                stranger.configure_cert(context)
+            with pytest.raises(OSError):  # noqa: PT011 - told by the handshake, or by the first read after it
+                urllib.request.urlopen(url, context=context, timeout=10)
+        settings = Settings(_env_file=None, tls_ca_file=trusted, **{name.lower(): file for name, file in files.items()})  # type: ignore[arg-type]
+        assert read_pages(settings, {"auth": url})["auth"].status == 200
+
+
+def test_callers_trust_the_authority_alone(files: dict[str, str], ports: tuple[int, int], tmp_path: Path) -> None:
+    """With TLS_CA_FILE the right authority is enough and another one is refused; a file that is none is named."""
+    url = f"https://127.0.0.1:{ports[0]}/health"
+    trusted = Path(files["TLS_CERT_FILE"]).with_name("ca.pem")
+    assert read_pages(Settings(_env_file=None, tls_ca_file=str(trusted)), {"auth": url})["auth"].status == 200
+    trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
+    other = Settings(_env_file=None, tls_ca_file=str(tmp_path / "other.pem"))
+    assert read_pages(other, {"auth": url})["auth"].status is None
+    with pytest.raises(ConfigurationError, match="TLS_CA_FILE cannot be read"):
+        client_context(Settings(_env_file=None, tls_ca_file=str(tmp_path / "missing.pem")))
 
 
 def test_the_metric_tells_the_end_of_the_certificate(ports: tuple[int, int]) -> None:
