@@ -120,8 +120,8 @@ dlq-metrics: python  ## the recovery's metrics as they are now
 	$(PIPELINE) dlq-metrics
 
 ##@ Development
-test: install-dev  ## run all tests (T=path or T="-k name" selects)
-	$(PYTHON) -m pytest $(T)
+test: install-dev  ## run all tests (T=path or T="-k name" selects; SECURE=1 against a secured pipeline)
+	SECURE=$(SECURE) $(PYTHON) -m pytest $(T)
 
 bench: install-dev  ## run the benchmark; QUICK=1 takes less than 3 minutes
 	$(PYTHON) -m bench $(if $(QUICK),--quick)

@@ -38,7 +38,7 @@ class Stage:
     """A running broker, database and function process-signal."""
 
     def __init__(self) -> None:
-        self.settings = Settings(port_offset=int(_VARIABLES["PORT_OFFSET"]))
+        self.settings = Settings(port_offset=int(_VARIABLES["PORT_OFFSET"]), state_dir=_VARIABLES["STATE_DIR"])
         self._offsets = KafkaOffsets(self.settings)
         self._admin = AdminClient({**client_config(self.settings), "log_level": 0})
 

@@ -25,7 +25,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def pipeline() -> Iterator[Pipeline]:
-    """The whole pipeline, started from nothing by its own command and removed afterwards."""
+    """The whole pipeline, started from nothing by its own command and removed afterwards.
+
+    With SECURE=1 in the environment it is a secured one, and the same tests hold.
+    """
     running = own_pipeline(
         "e2e",
         SIGNALS_PER_SECOND="0",
@@ -34,7 +37,7 @@ def pipeline() -> Iterator[Pipeline]:
         OTEL_EXPORTER_OTLP_ENDPOINT="",  # spans of a developer would stand between a request and what it causes
     )
     try:
-        running.local("up")
+        running.up()
         yield running
     finally:
         running.local("clean")

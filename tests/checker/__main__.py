@@ -28,6 +28,20 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _client(servers: str) -> dict[str, str]:
+    """Return the settings of a client; its credentials come from the environment, which no process list shows."""
+    settings = {
+        "security.protocol": os.environ.get("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT"),
+        "sasl.mechanism": os.environ.get("KAFKA_SASL_MECHANISM", "SCRAM-SHA-512"),
+        "sasl.username": os.environ.get("KAFKA_USERNAME", ""),
+        "sasl.password": os.environ.get("KAFKA_PASSWORD", ""),
+        "ssl.ca.location": os.environ.get("TLS_CA_FILE", ""),
+    }
+    if settings["security.protocol"] == "PLAINTEXT":
+        return {"bootstrap.servers": servers}
+    return {"bootstrap.servers": servers, **{name: value for name, value in settings.items() if value}}
+
+
 def main() -> int:
     """Run the check that the command line asks for."""
     arguments = _arguments()
@@ -36,7 +50,7 @@ def main() -> int:
     def read() -> Report:
         return check(
             arguments.database_url,
-            arguments.bootstrap_servers or None,
+            _client(arguments.bootstrap_servers) if arguments.bootstrap_servers else None,
             sent,
             stamped=arguments.stamped,
             recorded=arguments.recorded,

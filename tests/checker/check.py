@@ -8,7 +8,7 @@ from tests.checker.bounds import exceeded
 from tests.checker.case import Case
 from tests.checker.counters import miscounted
 from tests.checker.history import History
-from tests.checker.kafka import read_ends, read_topic
+from tests.checker.kafka import Broker, read_ends, read_topic
 from tests.checker.model import Sent, Snapshot
 from tests.checker.moments import committed_ahead, lagging, overtaken, went_back
 from tests.checker.poison import altered_letters, healthy_letters, misplaced_poison
@@ -55,7 +55,7 @@ def judge(case: Case) -> Report:
 
 def check(
     database_url: str,
-    bootstrap: str | None = None,
+    broker: Broker | None = None,
     sent: Sequence[Sent] = (),
     *,
     stamped: bool = False,
@@ -66,7 +66,7 @@ def check(
 
     Args:
         database_url: `postgresql://user:password@host:port/database`.
-        bootstrap: Kafka's address; None judges the tables alone.
+        broker: Kafka's address, or a client's settings for it; None judges the tables alone.
         sent: The ledger, which is also the scope; empty judges all rows by themselves.
         stamped: Every outbox row must be stamped as published.
         recorded: Every dead letter must be in table `dead_letters`.
@@ -81,11 +81,11 @@ def check(
         outbox=tables.outbox,
         recorded=tables.recorded,
         # Read after the tables: an event may be newer than the snapshot, never missing because it was too new.
-        published=None if bootstrap is None else read_topic(bootstrap, "anomaly-events"),
-        dead=() if bootstrap is None else read_topic(bootstrap, "signal-events-dlq"),
-        quarantined=() if bootstrap is None else read_topic(bootstrap, "signal-events-quarantine"),
-        log=() if bootstrap is None or history is None else read_topic(bootstrap, "signal-events", history.log_start),
-        ends={} if bootstrap is None or history is None else read_ends(bootstrap),
+        published=None if broker is None else read_topic(broker, "anomaly-events"),
+        dead=() if broker is None else read_topic(broker, "signal-events-dlq"),
+        quarantined=() if broker is None else read_topic(broker, "signal-events-quarantine"),
+        log=() if broker is None or history is None else read_topic(broker, "signal-events", history.log_start),
+        ends={} if broker is None or history is None else read_ends(broker),
     )
     return judge(Case(sent=tuple(sent), snapshot=snapshot, stamped=stamped, recorded=recorded, history=history))
 

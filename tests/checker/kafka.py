@@ -11,8 +11,10 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from tests.checker.history import Part
 from tests.checker.model import Headers, Position, RawRecord
 
-__all__ = ["GROUPS", "offset_reader", "partitions_of", "read_ends", "read_topic"]
+__all__ = ["GROUPS", "Broker", "offset_reader", "partitions_of", "read_ends", "read_topic"]
 
+# An address, or the settings of a client that logs in.
+Broker = str | Mapping[str, Any]
 # Which topic a group consumes.
 GROUPS = {
     "process-signal": "signal-events",
@@ -24,11 +26,11 @@ _TIMEOUT_SECONDS = 30.0
 _BATCH_SECONDS = 0.1
 
 
-def read_topic(bootstrap: str, topic: str, start: Mapping[int, int] | None = None) -> tuple[RawRecord, ...]:
+def read_topic(broker: Broker, topic: str, start: Mapping[int, int] | None = None) -> tuple[RawRecord, ...]:
     """Return the committed records of a topic; none when there is no such topic.
 
     Args:
-        bootstrap: Kafka's address.
+        broker: Kafka's address, or a client's settings for it.
         topic: Name of the topic.
         start: First offset of each partition; everything when it is not given.
 
@@ -38,7 +40,7 @@ def read_topic(bootstrap: str, topic: str, start: Mapping[int, int] | None = Non
     """
     consumer = Consumer(
         {
-            "bootstrap.servers": bootstrap,
+            **_client(broker),
             "group.id": f"checker-{uuid.uuid4()}",  # demanded by the client; nothing is committed
             "enable.auto.commit": False,
             "enable.partition.eof": True,
@@ -55,16 +57,16 @@ def read_topic(bootstrap: str, topic: str, start: Mapping[int, int] | None = Non
         consumer.close()
 
 
-def offset_reader(bootstrap: str, group: str) -> Any:
+def offset_reader(broker: Broker, group: str) -> Any:
     """Return a client that asks for offsets in the name of a group, and never joins it."""
-    return Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False, "log_level": 0})
+    return Consumer({**_client(broker), "group.id": group, "enable.auto.commit": False, "log_level": 0})
 
 
-def read_ends(bootstrap: str) -> dict[Part, tuple[int | None, int]]:
+def read_ends(broker: Broker) -> dict[Part, tuple[int | None, int]]:
     """Return for each group and partition what is committed, None when nothing is, and the log's end."""
     found: dict[Part, tuple[int | None, int]] = {}
     for group, topic in GROUPS.items():
-        with closing(offset_reader(bootstrap, group)) as reader:
+        with closing(offset_reader(broker, group)) as reader:
             places = [TopicPartition(topic, each) for each in partitions_of(reader, topic)]
             for place in reader.committed(places, timeout=_TIMEOUT_SECONDS) if places else ():
                 end = reader.get_watermark_offsets(place, timeout=_TIMEOUT_SECONDS)[1]
@@ -78,6 +80,10 @@ def partitions_of(consumer: Any, topic: str) -> set[int]:
     if found.error is not None and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
         raise KafkaException(found.error)
     return set(found.partitions)
+
+
+def _client(broker: Broker) -> Mapping[str, Any]:
+    return {"bootstrap.servers": broker} if isinstance(broker, str) else broker
 
 
 def _records(consumer: Any, unfinished: set[int]) -> Iterator[RawRecord]:

@@ -13,7 +13,7 @@ import pg8000.dbapi
 from confluent_kafka import KafkaException, TopicPartition
 
 from tests.checker.history import Bounds, History, Part, Sample
-from tests.checker.kafka import GROUPS, offset_reader, partitions_of
+from tests.checker.kafka import GROUPS, Broker, offset_reader, partitions_of
 from tests.checker.postgres import connect
 
 __all__ = ["Observer"]
@@ -39,7 +39,7 @@ class Observer:
 
     Args:
         database_url: `postgresql://user:password@host:port/database`.
-        bootstrap: Kafka's address.
+        broker: Kafka's address, or a client's settings for it.
         pages: Address of each role's metrics page.
         sources: Sources of the events that are sent meanwhile.
         bounds: What no sample may exceed.
@@ -49,7 +49,7 @@ class Observer:
     def __init__(
         self,
         database_url: str,
-        bootstrap: str,
+        broker: Broker,
         pages: Mapping[str, str],
         sources: Collection[str],
         *,
@@ -61,7 +61,7 @@ class Observer:
         self._sources = list(sources)
         self._bounds = bounds
         self._calm = calm
-        self._readers = {group: offset_reader(bootstrap, group) for group in GROUPS}
+        self._readers = {group: offset_reader(broker, group) for group in GROUPS}
         self._places: dict[str, list[TopicPartition]] = {}
         self._samples: list[Sample] = []
         self._log_start: dict[int, int] = {}

@@ -1,11 +1,12 @@
 """Reads the tables, all in one snapshot."""
 
 import json
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
 import pg8000.dbapi
@@ -84,8 +85,17 @@ def connect(database_url: str, *, seconds: float = 60) -> Any:
         port=url.port or 5432,
         database=url.path.lstrip("/"),
         timeout=seconds,
+        ssl_context=_tls(url.query),
         application_name="checker",
     )
+
+
+def _tls(query: str) -> ssl.SSLContext | None:
+    """Return what verifies the server when the address asks for it, by libpq's parameters."""
+    options = parse_qs(query)
+    if options.get("sslmode") != ["verify-full"]:
+        return None
+    return ssl.create_default_context(cafile=options.get("sslrootcert", [None])[0])
 
 
 @contextmanager

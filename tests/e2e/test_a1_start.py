@@ -40,7 +40,7 @@ def _stored(pipeline: Pipeline) -> int:
 
 def test_everything_starts_from_nothing_by_one_command(fresh: Pipeline) -> None:
     """`up` ends when each component, function and trigger is ready and each task is done, and all of them serve."""
-    fresh.local("up")
+    fresh.up()
     expected = dict.fromkeys(COMPONENTS + FUNCTIONS + TRIGGERS, "ready") | dict.fromkeys(TASKS, "done")
     assert {name: state for name, state in _states(fresh).items() if name in expected} == expected
     fresh.local("health")
@@ -63,7 +63,7 @@ def test_down_leaves_no_process_and_no_port(fresh: Pipeline) -> None:
 
 def test_it_starts_again_with_its_data(fresh: Pipeline) -> None:
     """From the stopped state everything becomes ready again, and what was stored is still there."""
-    fresh.local("up")
+    fresh.up()
     fresh.local("health")
     assert _stored(fresh) > 0
 

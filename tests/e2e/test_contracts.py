@@ -63,7 +63,7 @@ def in_json_format(record: RawRecord) -> dict[str, Any]:
 
 def of_source(pipeline: Pipeline, topic: str, source: str) -> list[RawRecord]:
     """Return the records of a topic whose event has this source."""
-    return [each for each in read_topic(pipeline.bootstrap, topic) if texts(each).get("ce_source") == source]
+    return [each for each in read_topic(pipeline.broker, topic) if texts(each).get("ce_source") == source]
 
 
 async def test_signals_fit(pipeline: Pipeline, sender: Sender, documents: Documents) -> None:
@@ -86,7 +86,7 @@ async def test_anomaly_events_fit(pipeline: Pipeline, sender: Sender, documents:
     assert await sender.post_batch([one, other])
 
     def published() -> list[RawRecord]:
-        found = read_topic(pipeline.bootstrap, "anomaly-events")
+        found = read_topic(pipeline.broker, "anomaly-events")
         mine = [
             each for each in found if json.loads(each.value or b"{}")["signal_event_id"] in {one["id"], other["id"]}
         ]
@@ -109,7 +109,7 @@ async def test_dead_letters_fit(pipeline: Pipeline, sender: Sender, documents: D
 
     def given_up() -> list[RawRecord]:
         topics = ("signal-events-dlq", "signal-events-quarantine")
-        found = [each for topic in topics for each in read_topic(pipeline.bootstrap, topic)]
+        found = [each for topic in topics for each in read_topic(pipeline.broker, topic)]
         mine = [each for each in found if texts(each).get("ce_id") == one["id"]]
         return mine if len(mine) == 2 else []
 

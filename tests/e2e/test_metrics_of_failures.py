@@ -97,7 +97,7 @@ def _refusing(pipeline: Pipeline) -> Iterator[psycopg.Connection]:
 def _small_topic(pipeline: Pipeline) -> Iterator[None]:
     change = ConfigEntry("max.message.bytes", str(_SMALL_TOPIC_BYTES), incremental_operation=AlterConfigOpType.SET)
     topic = ConfigResource(ResourceType.TOPIC, "signal-events", incremental_configs=[change])
-    admin = AdminClient({"bootstrap.servers": pipeline.bootstrap})
+    admin = AdminClient(pipeline.broker)
     admin.incremental_alter_configs([topic])[topic].result(timeout=10)
     try:
         yield

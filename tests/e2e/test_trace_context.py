@@ -121,14 +121,14 @@ def _is_recorded(pipeline: Pipeline, dlq_id: str) -> bool:
 
 
 def _anomaly_events(pipeline: Pipeline, signal_id: str) -> list[dict[str, Any]]:
-    events = (json.loads(record.value or b"{}") for record in read_topic(pipeline.bootstrap, "anomaly-events"))
+    events = (json.loads(record.value or b"{}") for record in read_topic(pipeline.broker, "anomaly-events"))
     return [found for found in events if found.get("signal_event_id") == signal_id]
 
 
 def _records(pipeline: Pipeline, topic: str, event_id: str) -> list[RawRecord]:
     """Return the records that carry the second source's event of an id."""
     wanted = {("ce_id", event_id.encode()), ("ce_source", b"traced-second")}
-    return [record for record in read_topic(pipeline.bootstrap, topic) if wanted <= set(record.headers)]
+    return [record for record in read_topic(pipeline.broker, topic) if wanted <= set(record.headers)]
 
 
 def _lines(pipeline: Pipeline, name: str, request: Request) -> dict[str, dict[str, Any]]:

@@ -53,7 +53,7 @@ def knative_letter(record: RawRecord, code: str) -> RawRecord:
 
 def write_dead_letters(pipeline: Pipeline, *letters: RawRecord) -> None:
     """Write records to the dead-letter topic."""
-    producer = Producer({"bootstrap.servers": pipeline.bootstrap})
+    producer = Producer(pipeline.broker)
     for letter in letters:
         producer.produce("signal-events-dlq", letter.value, letter.key, headers=list(letter.headers))
     assert producer.flush(10) == 0

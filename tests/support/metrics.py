@@ -5,6 +5,7 @@ import urllib.request
 from confluent_kafka import Consumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
+from signal_pipeline.broker.config import client_config
 from signal_pipeline.settings import Settings
 
 __all__ = ["metric", "page", "real_lag", "topic_end"]
@@ -33,7 +34,7 @@ def metric(text: str, name: str) -> float:
 
 def real_lag(settings: Settings, group: str, topic: str) -> int:
     """Return log end minus committed offset over all partitions, read from the broker."""
-    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap_servers, "group.id": group})
+    consumer = Consumer({**client_config(settings), "group.id": group})
     try:
         partitions = [TopicPartition(topic, each) for each in consumer.list_topics(topic).topics[topic].partitions]
         lag = 0
@@ -47,7 +48,7 @@ def real_lag(settings: Settings, group: str, topic: str) -> int:
 
 def topic_end(settings: Settings, topic: str) -> int:
     """Return the sum of a topic's log ends: what it grew by is the difference of two."""
-    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap_servers, "group.id": "topic-end"})
+    consumer = Consumer({**client_config(settings), "group.id": "topic-end"})
     try:
         partitions = consumer.list_topics(topic).topics[topic].partitions
         marks = [consumer.get_watermark_offsets(TopicPartition(topic, each)) for each in partitions]

@@ -148,7 +148,7 @@ def settle(pipeline: Pipeline) -> None:
 
 
 def _is_idle(pipeline: Pipeline) -> bool:
-    if any(end > (committed or 0) for committed, end in read_ends(pipeline.bootstrap).values()):
+    if any(end > (committed or 0) for committed, end in read_ends(pipeline.broker).values()):
         return False
     with psycopg.connect(pipeline.database_url) as connection:
         scheduled, unconfirmed = connection.execute(_WAITING).fetchone() or (0, 0)

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from local.ports import is_free
 from local.processes import identify
+from signal_pipeline.broker.config import client_config
 from signal_pipeline.settings import Settings
 from tests.checker import Observer, Report, Sent, check, check_until_sound
 
@@ -33,9 +35,30 @@ class Pipeline:
 
     @property
     def settings(self) -> Settings:
-        """The settings that its processes have."""
+        """The settings that its processes have; of a secured one those of its owner, for a test looks at everything."""
+        if not (self.secure / "operator.env").exists():
+            return self._read(None)
+        owner, administrator = self.settings_of("migrate"), self.settings_of("topics")
+        kafka = {name: getattr(administrator, name) for name in ("kafka_username", "kafka_password")}
+        return self.settings_of("operator").model_copy(update={"database_url": owner.database_url, **kafka})
+
+    def settings_of(self, part: str) -> Settings:
+        """Return the settings of one part of a secured pipeline, its credentials with them."""
+        return self._read(self.secure / f"{part}.env")
+
+    def _read(self, file: Path | None) -> Settings:
         fields = {name.lower(): value for name, value in self.variables.items()}
-        return Settings(_env_file=None, **fields)  # type: ignore[arg-type]  # pydantic parses the texts
+        return Settings(_env_file=file, **fields)  # type: ignore[arg-type]  # pydantic parses the texts
+
+    @property
+    def secure(self) -> Path:
+        """Where a secured one has its certificates and secrets."""
+        return ROOT / self.variables.get("STATE_DIR", ".local") / "secure"
+
+    @property
+    def broker(self) -> dict[str, Any]:
+        """What a Kafka client of a test needs."""
+        return client_config(self.settings)
 
     @property
     def database_url(self) -> str:
@@ -64,6 +87,13 @@ class Pipeline:
             check=False,
         )
 
+    def up(self, *arguments: str, secured: bool = bool(os.environ.get("SECURE"))) -> str:
+        """Start it, secured when it or the whole test run is to be; this process then trusts its authority."""
+        said = self.local("up", *(["--secure"] if secured else []), *arguments)
+        if secured:
+            os.environ["SSL_CERT_FILE"] = str(self.secure / "ca.pem")
+        return said
+
     def local(self, *arguments: str) -> str:
         """Run a command of the local run; an `AssertionError` has its output when it fails."""
         done = self.run("-m", "local", *arguments)
@@ -82,7 +112,7 @@ class Pipeline:
 
         def read() -> Report:
             history = observer.look() if observer else None
-            return check(self.database_url, self.bootstrap, sent, stamped=True, recorded=True, history=history)
+            return check(self.database_url, self.broker, sent, stamped=True, recorded=True, history=history)
 
         report = check_until_sound(read, seconds=seconds)
         # What was seen ends before what was found: only a look at the settled pipeline sees the last commits.

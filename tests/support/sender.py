@@ -14,7 +14,9 @@ from typing import Any, Self
 import aiohttp
 from confluent_kafka import KafkaError, Message, Producer
 
+from signal_pipeline.broker.config import client_config
 from signal_pipeline.settings import Settings
+from signal_pipeline.tls import client_context
 from tests.checker import LedgerWriter, Outcome, Sent, load_ledger
 from tests.checker.model import Position, RawRecord
 
@@ -69,7 +71,8 @@ class Sender:
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=_REQUEST_SECONDS)
-        self._session = aiohttp.ClientSession(headers=self._key, timeout=timeout)
+        connector = aiohttp.TCPConnector(ssl=client_context(self._settings))
+        self._session = aiohttp.ClientSession(connector=connector, headers=self._key, timeout=timeout)
         return self
 
     async def __aexit__(
@@ -124,8 +127,7 @@ class Sender:
             topic: Where to.
             records: Each record with the event that it is; None makes it poison, which must become a dead letter.
         """
-        servers = self._settings.kafka_bootstrap_servers
-        producer = Producer({"bootstrap.servers": servers, "acks": "all", "message.max.bytes": _LARGEST_BYTES})
+        producer = Producer({**client_config(self._settings), "acks": "all", "message.max.bytes": _LARGEST_BYTES})
         numbers = self._ledger.attempt_records(records)
         results: list[tuple[int, Outcome, Position | None]] = []
         for number, (record, _) in zip(numbers, records, strict=True):

@@ -14,7 +14,7 @@ def observer_of(pipeline: Pipeline, *sources: str, calm: bool = False) -> Observ
     """Return an observer of a pipeline while events of these sources are sent; `calm` when nothing will be hurt."""
     settings = pipeline.settings
     pages = {role.name: f"http://127.0.0.1:{settings.metrics_port(role.name)}/metrics" for role in ROLES}
-    return Observer(pipeline.database_url, pipeline.bootstrap, pages, sources, bounds=bounds_of(pipeline), calm=calm)
+    return Observer(pipeline.database_url, pipeline.broker, pages, sources, bounds=bounds_of(pipeline), calm=calm)
 
 
 def bounds_of(pipeline: Pipeline) -> Bounds:

@@ -1,0 +1,44 @@
+"""Clients that try what they may and what they may not, at a secured pipeline."""
+
+import ssl
+import urllib.request
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+
+from signal_pipeline.broker.config import client_config
+from tests.support.pipeline import Pipeline
+
+__all__ = ["client_of", "get", "read_in_group", "written"]
+
+_SECONDS = 10.0
+
+
+def client_of(pipeline: Pipeline, user: str) -> dict[str, Any]:
+    """Return the settings of a client that logs in as a Kafka user."""
+    passwords = dict(line.split("=", 1) for line in (pipeline.secure / "users").read_text().splitlines())
+    login = {"sasl.username": user, "sasl.password": passwords[user]}
+    return {**client_config(pipeline.settings), **login}
+
+
+def get(url: str, context: ssl.SSLContext | None) -> Any:
+    """Return the answer to a GET, to be used as a context manager; `OSError` when there is none."""
+    return urllib.request.urlopen(url, context=context, timeout=_SECONDS)  # noqa: S310 - the pipeline's own
+
+
+def written(client: dict[str, Any], topic: str) -> KafkaError | None:
+    """Write a record and return what the broker, or the client that does not reach it, says."""
+    errors: list[KafkaError | None] = []
+    producer = Producer({"message.timeout.ms": 5000, **client})
+    producer.produce(topic, b"{}", b"key", on_delivery=lambda error, _: errors.append(error))
+    producer.flush(_SECONDS)
+    assert len(errors) == 1, "the client said nothing"
+    return errors[0]
+
+
+def read_in_group(consumer: Consumer, topic: str) -> None:
+    """Join the group and read; `KafkaException` when one of them is refused."""
+    consumer.subscribe([topic])
+    message = consumer.poll(_SECONDS)
+    if message is not None and (error := message.error()) is not None:
+        raise KafkaException(error)
