@@ -19,6 +19,7 @@ from signal_pipeline.serving.answers import json_response, problem_response, pro
 from signal_pipeline.serving.body import read_body
 from signal_pipeline.serving.boundary import UNEXPECTED, Boundary
 from signal_pipeline.serving.function import Function
+from signal_pipeline.serving.headers import SafeHeaders, origins_of
 from signal_pipeline.serving.metrics_page import MetricsPage
 from signal_pipeline.serving.openapi import openapi_document
 from signal_pipeline.serving.refusal_log import RefusalLog
@@ -87,7 +88,8 @@ class FunctionApp:
         app.router.redirect_slashes = False
         paths = [route.path for route in routes if isinstance(route, Route)]
         bound = self._function.settings.max_requests_in_flight
-        return Boundary(app, self._function.http_metrics, paths, bound)
+        boundary = Boundary(app, self._function.http_metrics, paths, bound)
+        return SafeHeaders(boundary, origins_of(self._function.settings.cors_origins))
 
     def _event_routes(self) -> list[BaseRoute]:
         return [Route(path, self._receive, methods=["POST"]) for path in self._function.event_paths]

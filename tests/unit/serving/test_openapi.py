@@ -53,7 +53,7 @@ def references(part: Any) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("role", ROLES)
 def test_paths_and_methods_are_the_routes(role: str) -> None:
     """Each route is documented, and nothing else is."""
-    router = application(role)._app._app.router  # type: ignore[attr-defined]
+    router = application(role)._app._app._app.router  # type: ignore[attr-defined]
     routes = [route for route in router.routes if isinstance(route, Route)]
     served = {(method, route.path) for route in routes for method in (route.methods or set()) - {"HEAD"}}
     assert served == set(contract(role).operations())
