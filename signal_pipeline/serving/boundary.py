@@ -34,7 +34,8 @@ class Boundary:
         app: The routes.
         metrics: Where requests are counted.
         paths: Known paths: any other is counted as `other`, so that a stranger cannot create time series.
-        max_in_flight: Requests answered at once; further ones are told to come back.
+        max_in_flight: Requests answered at once; further ones are told to come back. One that waits for its client's
+            bytes is not among them: slow clients must not keep the others out.
     """
 
     def __init__(self, app: ASGIApp, metrics: RequestMetrics, paths: Iterable[str], max_in_flight: int) -> None:
@@ -53,14 +54,31 @@ class Boundary:
         correlation_id = bind_request(headers)
         answer = _Answer(send, correlation_id)
         started = time.perf_counter()
-        self._in_flight += 1
-        self._metrics.in_flight.set(self._in_flight)
+        self._work(1)
         try:
-            await self._answer(scope, receive, answer)
+            await self._answer(scope, self._outside(receive), answer)
         finally:
-            self._in_flight -= 1
-            self._metrics.in_flight.set(self._in_flight)
+            self._work(-1)
             self._count(scope["path"], answer.status, time.perf_counter() - started)
+
+    def _work(self, change: int) -> None:
+        self._in_flight += change
+        self._metrics.in_flight.set(self._in_flight)
+
+    def _outside(self, receive: Receive) -> Receive:
+        """Return the request's `receive`, during which it is not in flight."""
+
+        async def received() -> Message:
+            self._work(-1)
+            try:
+                message = await receive()
+            finally:
+                self._work(1)
+            if self._in_flight > self._max_in_flight and message["type"] == "http.request":
+                raise Overloaded("too many requests at once")
+            return message
+
+        return received
 
     async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
