@@ -5,22 +5,33 @@ Rules:
 2. No NaN or Infinity, no number that a double cannot hold, no integer over 308 digits; integers keep every digit.
 3. No duplicate key in an object.
 4. No nesting deeper than 32.
+5. No more than 200,000 values: each becomes an object of 50 bytes and more, however few bytes it had. A document that
+   is long enough to break this rule is counted before it is parsed.
 
 A document that a usual writer would write back byte for byte obeys 1 to 3 by construction. That is what nearly every
 producer sends; only other documents pay for the slow check.
 """
 
 import json
+import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import orjson
 
-from signal_pipeline.errors import InvalidEvent
+from signal_pipeline.errors import InvalidEvent, PayloadTooLarge
 
 __all__ = ["MAX_DEPTH", "check_value", "dump_json", "load_json"]
 
 MAX_DEPTH: Final = 32
 _MAX_DIGITS: Final = 308  # as many as the largest double has; int() of thousands of digits takes quadratic time
+_MAX_VALUES: Final = 200_000  # twenty for each event of the largest batch
+_VALUE_BYTES: Final = 2  # the least that a value needs: a digit and a comma, or two brackets
+_MAX_PYTHON_BYTES: Final = 512 * 1024  # beyond, trying Python's writer and failing would double the time of an attack
+_PIECE: Final = 64 * 1024
+# Possessive: neither gives back what it took, so that a string without an end takes linear time, too.
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_WHOLE_STRINGS: Final = re.compile(rb'[^"]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"]*+)*+', re.DOTALL)
 _CONTAINERS: Final = (dict, list)
 
 
@@ -70,14 +81,43 @@ def load_json(raw: bytes) -> tuple[Any, bool]:
 
     Raises:
         InvalidEvent: `raw` is not JSON at all: syntax, encoding, or nested too deeply to parse.
+        PayloadTooLarge: it has too many values.
     """
+    if len(raw) > _MAX_VALUES * _VALUE_BYTES:
+        _refuse_masses(raw)
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return _load_leniently(raw), False
     if b"\\u0000" not in raw and _is_usual_text(value, raw):
         return value, True
+    del value  # a second one is made now
     return _load_leniently(raw), False
+
+
+def _refuse_masses(raw: bytes) -> None:
+    # Commas and brackets in strings are no values; only where they could make the difference they are told apart.
+    if _values(raw) > _MAX_VALUES and sum(map(_values, _outside_strings(raw))) > _MAX_VALUES:
+        raise PayloadTooLarge(f"JSON has more than {_MAX_VALUES} values", code="too_many_values")
+
+
+def _outside_strings(raw: bytes) -> Iterator[bytes]:
+    """Give what stands outside of strings, piece by piece: all at once it would cost more than it is to prevent."""
+    start, size = 0, _PIECE
+    while start < len(raw):
+        whole = _WHOLE_STRINGS.match(raw, start, start + size)
+        end = start if whole is None else whole.end()
+        if end > start:
+            yield _STRING.sub(b"", raw[start:end])
+            start, size = end, _PIECE
+        elif start + size >= len(raw):  # a string without an end: the parser will say so
+            return
+        else:
+            size *= 2
+
+
+def _values(raw: bytes) -> int:
+    return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
 
 
 def _is_usual_text(value: Any, raw: bytes) -> bool:
@@ -86,7 +126,9 @@ def _is_usual_text(value: Any, raw: bytes) -> bool:
     Duplicate keys, numbers that were rounded and digits that were dropped would all read back otherwise.
     """
     try:
-        return orjson.dumps(value) == raw or json.dumps(value).encode() == raw
+        if orjson.dumps(value) == raw:
+            return True
+        return len(raw) <= _MAX_PYTHON_BYTES and json.dumps(value).encode() == raw
     except (TypeError, RecursionError):  # nested deeper than the writers go
         return False
 

@@ -198,3 +198,18 @@ def test_any_bytes_give_a_value_or_a_refusal(raw: bytes) -> None:
     """No input raises anything but the one error that is answered as a refusal."""
     with suppress(InvalidEvent):
         parsed(raw)
+
+
+@pytest.mark.parametrize("value", [b"[]", b"{}", b"0.5", b"[[[]]]", b'"a"', b'{"a":1}'])
+@pytest.mark.parametrize("separator", [b",", b", "])
+def test_masses_of_values(value: bytes, separator: bytes) -> None:
+    """A document of 200,001 values is refused before it is parsed, whatever the values are."""
+    with pytest.raises(InvalidEvent) as refused:
+        load_json(b"[" + separator.join([value] * 200_001) + b"]")
+    assert (refused.value.failure.code, refused.value.failure.http_status) == ("too_many_values", 413)
+
+
+def test_masses_of_text() -> None:
+    """Commas, brackets and escaped quotes inside of a string are text: a long one with a million of them is taken."""
+    text = json.dumps(['1,[{\\",' * 300_000, "a"]).encode()
+    assert load_json(text)[0][1] == "a"
