@@ -1,15 +1,20 @@
 """Runs a role: functions-framework's application under uvicorn, with what its command line does not offer."""
 
+import asyncio
 import os
 import ssl
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signal_pipeline.errors import ConfigurationError
 from signal_pipeline.serving.app import FunctionApp
+from signal_pipeline.serving.bounds import Bounds
+from signal_pipeline.serving.connection import Connection
+from signal_pipeline.serving.crowd import Crowd
 from signal_pipeline.settings import Settings
 from signal_pipeline.topology import Role
 
@@ -29,10 +34,12 @@ def serve(role: Role, app: FunctionApp, settings: Settings) -> None:
         host=settings.bind_address,
         port=settings.port(role.name),
         loop="uvloop",
-        http="httptools",
+        http=_protocol(settings),
+        ws="none",
         lifespan="on",
         log_level="warning",
         access_log=False,
+        proxy_headers=False,  # whose word counts about an address is decided by TRUSTED_PROXIES alone
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
@@ -47,6 +54,12 @@ def serve(role: Role, app: FunctionApp, settings: Settings) -> None:
     server.run()
     if not server.started:
         raise ConfigurationError(f"{role.name} could not start; its log names the reason")
+
+
+def _protocol(settings: Settings) -> type[asyncio.Protocol]:
+    """Return what makes the connections of one server; uvicorn only calls it."""
+    made = partial(Connection, bounds=Bounds(), crowd=Crowd(settings.max_connections))
+    return cast("type[asyncio.Protocol]", made)
 
 
 def _framework_app(role: Role) -> ASGIApp:
