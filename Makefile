@@ -129,6 +129,9 @@ bench: install-dev  ## run the benchmark; QUICK=1 takes less than 3 minutes
 chaos: install-dev  ## run the fault matrix (CELL=name selects)
 	$(PYTHON) -m pytest tests/chaos $(if $(CELL),-k $(CELL))
 
+fuzz: install-dev  ## send 100,000 mutated requests to every role and audit what came of them (N=n, SEED=n)
+	$(PYTHON) -m tests.abuse.fuzz --requests $(or $(N),100000) $(if $(SEED),--seed $(SEED))
+
 mutants: install-dev  ## seed the listed bugs one by one into a copy; a test must catch each (M=name selects)
 	$(PYTHON) -m tests.mutants $(M)
 
@@ -168,5 +171,6 @@ install-dev:
 	@local/install.sh --dev
 
 .PHONY: up down clean status watch health doctor logs logs-dlq emit-off emit-on load verify db-stats \
-	kafka-topics outbox-status debezium-config dlq-status dlq-stats dlq-metrics test bench chaos mutants lint lock audit sbom secrets pin-images help install \
+	kafka-topics outbox-status debezium-config dlq-status dlq-stats dlq-metrics test bench chaos fuzz mutants lint lock audit sbom secrets pin-images \
+	help install \
 	python install-dev
