@@ -1,6 +1,7 @@
 """The Makefile's commands on one service, as both modes run them; make itself says what it would run."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +37,21 @@ def test_connect_has_one_name_in_both_modes(action: str) -> None:
     assert order.split()[-1] == "debezium"
     assert orders("MODE=process", f"{action}-connect")[0].split()[4] == "connect"
     assert orders("MODE=compose", f"{action}-connector")[0].split()[-1] == "connector"
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (("MODE=process", "up"), ".venv/bin/python -m local up"),
+        (("SECURE=1", "up"), ".venv/bin/python -m local up --secure"),
+    ],
+)
+def test_secure_starts_processes_with_tls(words: tuple[str, ...], wanted: str, tmp_path: Path) -> None:
+    """SECURE=1 is about processes, engine or not; without the word `up` is as it was."""
+    assert orders(f"STATE_DIR={tmp_path}", *words) == [wanted]
+
+
+def test_a_secured_pipeline_stays_one_of_processes(tmp_path: Path) -> None:
+    """Its folder says so: no later command takes it for containers, even where an engine answers."""
+    (tmp_path / "secure").mkdir()
+    assert orders(f"STATE_DIR={tmp_path}", "down") == [".venv/bin/python -m local down"]
