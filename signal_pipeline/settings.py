@@ -2,11 +2,12 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from signal_pipeline.port_settings import PortSettings
 from signal_pipeline.secret_files import SecretFileSource
 from signal_pipeline.secret_strength import DEVELOPMENT_SECRETS, SHORTEST_SECRET, is_weak, several
 from signal_pipeline.secured_state import SecuredStateSource
@@ -16,10 +17,7 @@ from signal_pipeline.transport import refuse_open_connections, with_authority
 __all__ = ["Settings", "load_settings"]
 
 
-Port = Annotated[int, Field(ge=1, le=65_535)]
-
-
-class Settings(BaseSettings):
+class Settings(PortSettings):
     """The product's settings; a field `kafka_port` is the variable `KAFKA_PORT`.
 
     A secret, such as `JWT_SECRET_KEY`, may stand in a file that `JWT_SECRET_KEY_FILE` names.
@@ -42,34 +40,6 @@ class Settings(BaseSettings):
     bind_address: str = Field("127.0.0.1", description="where functions and triggers listen; components use 127.0.0.1")
 
     metrics_bind_address: str = Field("", description="where metrics pages listen; default: BIND_ADDRESS")
-
-    port_offset: int = Field(0, ge=0, le=50_000, description="added to every default port: a second pipeline beside")
-    kafka_port: Port = Field(9092, description="Kafka")
-    kafka_controller_port: Port = Field(9093, description="Kafka's KRaft controller")
-    postgres_port: Port = Field(5432, description="PostgreSQL")
-    redis_port: Port = Field(6379, description="Redis")
-    connect_port: Port = Field(8083, description="Kafka Connect REST, where Debezium runs")
-    prometheus_port: Port = Field(9090, description="Prometheus")
-    grafana_port: Port = Field(3000, description="Grafana")
-    gateway_port: Port = Field(8080, description="gateway")
-
-    emit_port: Port = Field(8001, description="HTTP of emit")
-    emit_metrics_port: Port = Field(8011, description="metrics of emit and its trigger")
-    emit_trigger_port: Port = Field(8021, description="metrics of the trigger of emit alone")
-    process_signal_port: Port = Field(8002, description="HTTP of process-signal")
-    process_signal_metrics_port: Port = Field(8012, description="metrics of process-signal and its trigger")
-    process_signal_trigger_port: Port = Field(8022, description="metrics of the trigger of process-signal alone")
-    detect_anomaly_port: Port = Field(8003, description="HTTP of detect-anomaly")
-    detect_anomaly_metrics_port: Port = Field(8013, description="metrics of detect-anomaly and its trigger")
-    detect_anomaly_trigger_port: Port = Field(8023, description="metrics of the trigger of detect-anomaly alone")
-    auth_port: Port = Field(8004, description="HTTP of auth")
-    auth_metrics_port: Port = Field(8014, description="metrics of auth and its trigger")
-    replay_dlq_port: Port = Field(8005, description="HTTP of replay-dlq")
-    replay_dlq_metrics_port: Port = Field(8015, description="metrics of replay-dlq and its trigger")
-    replay_dlq_trigger_port: Port = Field(8025, description="metrics of the trigger of replay-dlq alone")
-    confirm_outbox_port: Port = Field(8006, description="HTTP of confirm-outbox")
-    confirm_outbox_metrics_port: Port = Field(8016, description="metrics of confirm-outbox and its trigger")
-    confirm_outbox_trigger_port: Port = Field(8026, description="metrics of the trigger of confirm-outbox alone")
 
     function_url_emit: str = Field("", description="address of emit; default: its local port")
     function_url_process_signal: str = Field("", description="address of process-signal; default: its local port")
@@ -196,19 +166,6 @@ class Settings(BaseSettings):
         """What the functions speak: https with a certificate, else http."""
         return "https" if self.tls_cert_file else "http"
 
-    def port(self, role: str) -> int:
-        """Return the HTTP port of a role; `LookupError` when there is no such role."""
-        return int(getattr(self, f"{role_named(role).target}_port"))
-
-    def metrics_port(self, role: str) -> int:
-        """Return the port of a role's one metrics page; `LookupError` when there is no such role."""
-        return int(getattr(self, f"{role_named(role).target}_metrics_port"))
-
-    def trigger_port(self, role: str) -> int | None:
-        """Return the port of the trigger's own metrics page; None for a role without a trigger."""
-        found = role_named(role)
-        return None if found.trigger_port is None else int(getattr(self, f"{found.target}_trigger_port"))
-
     def function_url(self, role: str) -> str:
         """Return where a trigger reaches the function; `LookupError` when there is no such role."""
         return str(getattr(self, f"function_url_{role_named(role).target}"))
@@ -236,16 +193,6 @@ class Settings(BaseSettings):
         of_environment, of_dotenv = files
         secured = SecuredStateSource(settings_cls, init_settings, env_settings, dotenv_settings)
         return init_settings, env_settings, of_environment, dotenv_settings, of_dotenv, secured, file_secret_settings
-
-    @model_validator(mode="before")
-    @classmethod
-    def _shift_default_ports(cls, values: dict[str, Any]) -> dict[str, Any]:
-        given = str(values.get("port_offset") or 0)
-        offset = int(given) if given.isascii() and given.isdigit() else 0  # the field itself refuses what is no number
-        for name, field in cls.model_fields.items():
-            if name.endswith("_port") and name not in values:
-                values[name] = field.default + offset
-        return values
 
     @model_validator(mode="after")
     def _derive_addresses(self) -> Self:

@@ -34,23 +34,21 @@ _EVERYBODY: Final = "*"
 _NO_REDIS: Final = "-"
 
 
-def limiter_of(
-    settings: Settings, metrics: RateLimitMetrics, on_failure: OnFailure, *, ca_file: str = ""
-) -> RateLimiter:
+def limiter_of(settings: Settings, metrics: RateLimitMetrics, on_failure: OnFailure) -> RateLimiter:
     """Return the limiter of a process; one is enough for all of its routes. It connects with its first call.
 
     Args:
-        settings: REDIS_URL and REDIS_PASSWORD.
+        settings: REDIS_URL, REDIS_PASSWORD and TLS_CA_FILE.
         metrics: Where its decisions are counted; several limiters of a process may share them.
         on_failure: Who decides while Redis does not answer: "local", a limiter of this process; "closed", nobody.
-        ca_file: PEM file of the authorities that may sign Redis' certificate; empty for those of the system.
 
     Raises:
         ConfigurationError: REDIS_URL is no address.
     """
     if settings.redis_url == _NO_REDIS:
         return LocalLimiter()
-    shared = RedisLimiter(settings.redis_url, password=settings.redis_password.get_secret_value(), ca_file=ca_file)
+    password = settings.redis_password.get_secret_value()
+    shared = RedisLimiter(settings.redis_url, password=password, ca_file=settings.tls_ca_file)
     return ResilientLimiter(shared, metrics, on_failure)
 
 

@@ -188,7 +188,7 @@ async def test_brute_force_from_many_addresses(auth_site: AuthSite) -> None:
 
 
 async def test_without_redis_nobody_logs_in(auth_site: AuthSite) -> None:
-    """Row 14: while attempts cannot be counted none is made: 503, no hash, no row. Logins of before go on."""
+    """Row 14: while attempts cannot be counted none is made: 503, no hash, no row. Logins of before go on and end."""
     pair = (await auth_site.log_in()).json
     settings = auth_site.settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     site = AuthSite(settings, limiter_of(settings, RateLimitMetrics(CollectorRegistry()), "closed"))
@@ -198,7 +198,8 @@ async def test_without_redis_nobody_logs_in(auth_site: AuthSite) -> None:
     assert int(answer.headers["retry-after"]) >= 1
     assert len(auth_site.events()) == 2
     assert (await site.post("refresh", refresh_token=pair["refresh_token"])).status == 200
-    assert await site.accepts(pair["access_token"])
+    assert (await site.post("revoke", token=pair["access_token"])).status == 204
+    assert not await site.accepts(pair["access_token"])
     await site.app.close()
 
 
