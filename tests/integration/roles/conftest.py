@@ -72,7 +72,9 @@ async def auth_site(database_url: str) -> AsyncIterator[AuthSite]:
     """The role auth with empty tables: nobody has logged in yet."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("TRUNCATE users, refresh_tokens, api_keys, access_events CASCADE")
-    settings = Settings(_env_file=None, database_url=SecretStr(database_url), auth_admin_password=SecretStr(PASSWORD))
+    settings = Settings(
+        _env_file=None, database_url=SecretStr(database_url), auth_admin_password=SecretStr(PASSWORD), redis_url="-"
+    )
     opened = AuthSite(settings)
     yield opened
     await opened.app.close()
