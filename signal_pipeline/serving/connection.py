@@ -16,7 +16,7 @@ from enum import Enum, auto
 from typing import Any, Final
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from signal_pipeline.domain.failures import Failure
 from signal_pipeline.observability.logs import get_logger
@@ -56,6 +56,7 @@ class Connection(HttpToolsProtocol):
         self._bounds = bounds
         self._crowd = crowd
         self._phase = _Phase.NOTHING
+        self._running: RequestResponseCycle | None = None  # the request that is answered; uvicorn's `cycle` is the last
         self._fault: Failure | None = None
         self._head_bytes = 0
         self._received = 0
@@ -122,7 +123,11 @@ class Connection(HttpToolsProtocol):
     @property
     def _answering(self) -> bool:
         """Whether a request is being answered."""
-        return self.cycle is not None and not self.cycle.response_complete
+        return self._running is not None and not self._running.response_complete
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -152,6 +157,8 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Wait for the next request, or for the end of this one."""
         super().on_response_complete()
+        if self._answering:  # the next one, which was already there
+            return
         self._crowd.waits(self)
         if self._phase is _Phase.BODY and not self._finishing:
             self._begin_to_drain()
@@ -215,8 +222,8 @@ class Connection(HttpToolsProtocol):
         """Close after the answer to the request that runs."""
         self._deaf = True
         self.pipeline.clear()
-        if self._answering:
-            self.cycle.keep_alive = False
+        if self._running is not None and self._answering:
+            self._running.keep_alive = False
         else:
             self.finish()
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.abuse.sockets import answers, connected, exchange, statuses
+from tests.abuse.sockets import exchange, statuses
 from tests.contract.client import Site, free_port
 from tests.contract.conftest import NOWHERE, ROOT, wait_for
 
@@ -108,10 +107,9 @@ def test_row_25_pipelined_requests_are_bounded(site: Site) -> None:
     """Requests sent ahead are answered in order; thousands at once are not kept."""
     one = f"GET /health HTTP/1.1\r\n{HOST}\r\n".encode()
     assert statuses(exchange(site.port, one * 9 + one.replace(b"Host", b"Connection: close\r\nHost"))) == [200] * 10
-    with connected(site.port) as connection:
-        connection.sendall(one * 5000)
-        connection.shutdown(socket.SHUT_WR)
-        assert len(statuses(answers(connection))) < 100
+    # Whole answers to those before the bound, or none: the connection may be cut while the rest is on its way.
+    assert set(statuses(exchange(site.port, one * 2000))) == {200}
+    assert len(statuses(exchange(site.port, one * 2000))) <= 65
 
 
 def test_row_25_the_largest_sound_head_is_served(site: Site) -> None:
