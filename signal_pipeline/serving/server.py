@@ -1,4 +1,9 @@
-"""Runs a role: functions-framework's application under uvicorn, with what its command line does not offer."""
+"""Runs a role: functions-framework's application under uvicorn, with what its command line does not offer.
+
+Where a platform runs functions-framework's own command instead, the connections are that server's: it refuses ambiguous
+requests as this one does, but waits for slow clients without end, bounds neither headers nor connections, and tells its
+name. There the platform's proxy must do it. Everything behind the connection holds in both.
+"""
 
 import asyncio
 import os
