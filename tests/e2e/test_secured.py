@@ -19,7 +19,7 @@ from signal_pipeline.topology import ROLES
 from tests.checker.model import RawRecord
 from tests.support.metrics import topic_end
 from tests.support.pipeline import Pipeline, own_pipeline
-from tests.support.secured import client_of, get, read_in_group, written
+from tests.support.secured import client_of, get, posted, read_in_group, written
 from tests.support.sender import Sender, events
 
 _SECONDS = 10.0
@@ -276,6 +276,20 @@ def test_the_controller_takes_the_brokers_certificate_only(secured: Pipeline) ->
         context.wrap_socket(plain, server_hostname="127.0.0.1") as own,
     ):
         own.recv(1)  # TLS 1.3 tells a refused certificate at the first read
+
+
+@pytest.mark.parametrize("role", [role.name for role in ROLES if role.name != "auth"])
+def test_a_function_refuses_a_call_without_a_credential(secured: Pipeline, role: str) -> None:
+    """Row 1: TLS alone opens nothing; nor does the key of clients at a function that only its trigger calls."""
+    settings = secured.settings
+    tries = [{}, {"x-api-key": "wrong"}, {"authorization": "Bearer x.y.z"}]
+    if role != "emit":
+        tries.append({"x-api-key": settings.emit_api_keys[0]})
+    for headers in tries:
+        answer = posted(secured, f"{settings.function_url(role)}/", headers)
+        assert answer in {401, 403}, headers
+        assert (answer == 401) or headers.get("x-api-key") == settings.emit_api_keys[0]
+    assert answer
 
 
 # -- secrets --

@@ -1,6 +1,7 @@
 """Clients that try what they may and what they may not, at a secured pipeline."""
 
 import ssl
+import urllib.error
 import urllib.request
 from typing import Any
 
@@ -9,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from signal_pipeline.broker.config import client_config
 from tests.support.pipeline import Pipeline
 
-__all__ = ["client_of", "get", "read_in_group", "written"]
+__all__ = ["client_of", "get", "posted", "read_in_group", "written"]
 
 _SECONDS = 10.0
 
@@ -24,6 +25,20 @@ def client_of(pipeline: Pipeline, user: str) -> dict[str, Any]:
 def get(url: str, context: ssl.SSLContext | None) -> Any:
     """Return the answer to a GET, to be used as a context manager; `OSError` when there is none."""
     return urllib.request.urlopen(url, context=context, timeout=_SECONDS)  # noqa: S310 - the pipeline's own
+
+
+def posted(pipeline: Pipeline, url: str, headers: dict[str, str]) -> int:
+    """Return the status of the answer to an event that is posted with these headers."""
+    context = ssl.create_default_context(cafile=str(pipeline.secure / "ca.pem"))
+    body = b'{"specversion": "1.0", "id": "1", "source": "stranger", "type": "click"}'
+    event = {"content-type": "application/cloudevents+json", **headers}
+    request = urllib.request.Request(url, body, event, method="POST")  # noqa: S310 - the pipeline's own
+    try:
+        with urllib.request.urlopen(request, context=context, timeout=_SECONDS) as answer:  # noqa: S310
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code
 
 
 def written(client: dict[str, Any], topic: str) -> KafkaError | None:
