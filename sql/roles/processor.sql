@@ -5,6 +5,6 @@ GRANT SELECT ON superseded_signals TO pipeline_processor;
 -- The schedule asks this function for the upkeep too; the owner's functions bound what it can delete.
 GRANT EXECUTE ON FUNCTION
 purge_anomalies(timestamptz, int), purge_signals(timestamptz, int), purge_dead_letters(timestamptz, int),
-purge_heartbeat(timestamptz, int), clean_gin_pending(), analyze_pipeline()
+purge_heartbeat(timestamptz, int), purge_access_events(timestamptz, int), clean_gin_pending(), analyze_pipeline()
 TO pipeline_processor;
 GRANT EXECUTE ON FUNCTION own_extensions(jsonb) TO pipeline_processor;

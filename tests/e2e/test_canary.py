@@ -72,4 +72,4 @@ def _ask(url: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
 def _tables(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
     with psycopg.connect(pipeline.database_url) as connection:
         for (name,) in connection.execute(_TABLES).fetchall():
-            yield f"table {name}", str(connection.execute(f'SELECT * FROM "{name}"').fetchall())
+            yield f"table {name}", str(connection.execute(f'TABLE "{name}"').fetchall())

@@ -286,10 +286,7 @@ def test_a_function_refuses_a_call_without_a_credential(secured: Pipeline, role:
     if role != "emit":
         tries.append({"x-api-key": settings.emit_api_keys[0]})
     for headers in tries:
-        answer = posted(secured, f"{settings.function_url(role)}/", headers)
-        assert answer in {401, 403}, headers
-        assert (answer == 401) or headers.get("x-api-key") == settings.emit_api_keys[0]
-    assert answer
+        assert posted(secured, f"{settings.function_url(role)}/", headers) in {401, 403}, headers
 
 
 # -- secrets --

@@ -9,10 +9,11 @@ from psycopg import sql
 from signal_pipeline.errors import ConfigurationError
 from signal_pipeline.store.logins import LOGINS, DatabaseLogin, apply_logins
 
-# The group role of emit comes with the schema of API keys; a login without its group is left out.
 PASSWORDS = {login.name: f"password-of-{login.name}" for login in LOGINS}
 # By login: what it must be able to do, and what it must not.
 WORK = {
+    "emit": "SELECT id, scopes FROM api_keys WHERE key_hash IS NULL",
+    "access": "SELECT count(*) FROM users",
     "process_signal": "SELECT count(id) FROM signals",
     "detect_anomaly": "SELECT count(*) FROM anomalies",
     "confirm_outbox": "SELECT count(id) FROM outbox_events WHERE processed_at IS NULL",
@@ -23,6 +24,8 @@ WORK = {
     "debezium": "SELECT count(*) FROM outbox_events",
 }
 FORBIDDEN = {
+    "emit": ["SELECT * FROM users", "SELECT * FROM signals", "INSERT INTO api_keys (name) VALUES ('x')"],
+    "access": ["SELECT * FROM signals", "DELETE FROM users"],
     "process_signal": ["DELETE FROM signals", "SELECT * FROM users", "SELECT * FROM anomalies"],
     "detect_anomaly": ["DELETE FROM signals", "UPDATE anomalies SET severity = 2", "SELECT * FROM dead_letters"],
     "confirm_outbox": ["SELECT * FROM signals", "DELETE FROM outbox_events"],

@@ -36,7 +36,7 @@ BEAT = "INSERT INTO debezium_heartbeat DEFAULT VALUES"
 CREATE = "CREATE TABLE public.mine (id int)"
 
 MAY = {
-    "pipeline_processor": [UPSERT, "SELECT * FROM superseded_signals"],
+    "pipeline_processor": [UPSERT, "SELECT * FROM superseded_signals", "SELECT purge_signals(now(), 1)"],
     "pipeline_detector": [UPSERT, ANOMALY, EVENT, "SELECT * FROM superseded_signals"],
     "pipeline_confirmer": [STAMP, "SELECT id FROM outbox_events WHERE processed_at IS NULL FOR UPDATE", WATCH],
     "pipeline_replayer": [

@@ -79,6 +79,7 @@ def test_every_part_has_its_own_file(secured: Layout) -> None:
     functions = {role.name for role in ROLES}
     triggers = {f"{role.name}-trigger" for role in ROLES if role.trigger_port}
     assert set(part_names()) == functions | triggers | {
+        "access",
         "connector",
         "maintain",
         "migrate",
