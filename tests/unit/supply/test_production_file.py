@@ -20,8 +20,9 @@ Loader.add_constructor("!reset", lambda *_: RESET)
 PRODUCTION: dict[str, Any] = Loader((ROOT / "deploy" / "compose" / "production.yml").read_text()).get_single_data()
 CONTAINERS: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 PARTS = [name for name, box in CONTAINERS.items() if box["image"] == "signal-pipeline:local"]
-# Its server takes it as an argument in compose; the overlap of a rotation is empty but for a short time.
-VARIABLES = {"REDIS_PASSWORD", "JWT_PREVIOUS_SECRET_KEYS"}
+# Its server takes it as an argument in compose; the overlap of a rotation is empty but for a short time; compose's own
+# broker takes no login.
+VARIABLES = {"REDIS_PASSWORD", "JWT_PREVIOUS_SECRET_KEYS", "KAFKA_PASSWORD"}
 SECRETS = {name.upper() for name, field in Settings.model_fields.items() if field.annotation is SecretStr} - VARIABLES
 
 
