@@ -10,9 +10,19 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from signal_pipeline.broker.config import client_config
 from tests.support.pipeline import Pipeline
 
-__all__ = ["client_of", "get", "posted", "read_in_group", "written"]
+__all__ = ["STRANGERS", "client_of", "get", "posted", "read_in_group", "written"]
 
 _SECONDS = 10.0
+_WRONG = {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "emit", "sasl.password": "wrong"}
+# Clients that the broker must not let in.
+STRANGERS: dict[str, dict[str, str]] = {
+    "plaintext": {},
+    "no login": {"security.protocol": "SSL"},
+    "not encrypted": {**_WRONG, "security.protocol": "SASL_PLAINTEXT"},
+    "wrong password": {**_WRONG, "security.protocol": "SASL_SSL"},
+    "unknown user": {**_WRONG, "security.protocol": "SASL_SSL", "sasl.username": "stranger"},
+    "another mechanism": {**_WRONG, "security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"},
+}
 
 
 def client_of(pipeline: Pipeline, user: str) -> dict[str, Any]:
