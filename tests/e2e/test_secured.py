@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -23,21 +22,21 @@ from tests.support.secured import STRANGERS, client_of, get, posted, read_in_gro
 from tests.support.sender import Sender, events
 
 _SECONDS = 10.0
+_COMMANDS = ["load", "verify", "doctor", "figures", "db-stats", "outbox-status", "kafka-topics", "connector"]
+_COMMANDS += ["dlq-status", "dlq-stats", "dlq-metrics", "dlq ls", "maintain", "access audit", "outbox republish"]
 
 
 @pytest.fixture(scope="module")
 def secured() -> Iterator[Pipeline]:
     """A pipeline of its own that was started by `up --secure`."""
     own = own_pipeline("secured", SIGNALS_PER_SECOND="0", OTEL_EXPORTER_OTLP_ENDPOINT="")
-    trusted = os.environ.get("SSL_CERT_FILE")
-    try:
-        own.up(secured=True)
-        yield own
-    finally:
-        own.local("clean")
-        os.environ.pop("SSL_CERT_FILE", None)
-        if trusted is not None:
-            os.environ["SSL_CERT_FILE"] = trusted
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SSL_CERT_FILE", "")  # `up` sets it; afterwards it is as it was
+        try:
+            own.up(secured=True)
+            yield own
+        finally:
+            own.local("clean")
 
 
 @pytest.fixture
@@ -65,26 +64,10 @@ async def test_dead_letters_travel_too(secured: Pipeline, secured_sender: Sender
     assert report.checked("I9") > 0
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "load",
-        "verify",
-        "doctor",
-        "figures",
-        "db-stats",
-        "outbox-status",
-        "kafka-topics",
-        "connector",
-        "dlq-status",
-        "dlq-stats",
-        "dlq-metrics",
-        "maintain",
-    ],
-)
+@pytest.mark.parametrize("command", _COMMANDS)
 def test_commands_follow_by_themselves(secured: Pipeline, command: str) -> None:
     """A command that is told nothing but the state folder finds addresses, authority and credentials."""
-    done = secured.run("-m", "signal_pipeline", command)
+    done = secured.run("-m", "signal_pipeline", *command.split())
     assert done.returncode == 0, done.stdout + done.stderr
 
 
