@@ -116,7 +116,7 @@ class Settings(PortSettings):
     rate_limit_global: int = Field(200_000, ge=0, description="events a second from all; 0: no limit")
     rate_limit_burst_seconds: float = Field(2.0, gt=0, description="how many seconds of its rate may come at once")
     login_attempts_per_minute: int = Field(
-        10, ge=1, description="attempts at a password of one user, and of one address, a minute"
+        30, ge=1, description="attempts at a password of one user, and of one address, a minute"
     )
 
     max_body_bytes: int = Field(4 * 1024**2, ge=1024, description="largest request body")

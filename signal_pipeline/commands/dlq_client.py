@@ -35,7 +35,7 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=3)
 _OK: Final = 300
 _UNAUTHENTICATED: Final = 401
 _TOO_MANY: Final = 429
-_LONGEST_WAIT_SECONDS: Final = 15.0  # one attempt of LOGIN_ATTEMPTS_PER_MINUTE comes back in 6 s
+_LONGEST_WAIT_SECONDS: Final = 15.0  # one attempt of LOGIN_ATTEMPTS_PER_MINUTE comes back in 2 s
 _NOT_NOW: Final = frozenset({429, 503})
 _REFUSALS: Final[Mapping[int, type[PipelineError]]] = {
     400: InvalidEvent,

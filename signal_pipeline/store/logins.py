@@ -63,7 +63,7 @@ LOGINS: Final = (
     DatabaseLogin(name="confirm_outbox", part="confirm-outbox", group="pipeline_confirmer"),
     DatabaseLogin(name="replay_dlq", part="replay-dlq", group="pipeline_replayer"),
     DatabaseLogin(name="auth", part="auth", group="pipeline_auth"),
-    DatabaseLogin(name="access", part="access", group="pipeline_auth", connections=4),
+    DatabaseLogin(name="access", part="access", group="pipeline_access", connections=4),
     DatabaseLogin(name="maintainer", part="maintain", group="pipeline_maintainer", statement_seconds=600),
     # An audit reads whole tables.
     DatabaseLogin(name=OPERATOR, part="operator", group="pipeline_reader", statement_seconds=300, idle_seconds=300),

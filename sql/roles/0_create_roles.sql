@@ -6,7 +6,7 @@ DECLARE
 BEGIN
     FOREACH role_name IN ARRAY ARRAY[
         'pipeline_processor', 'pipeline_detector', 'pipeline_confirmer', 'pipeline_replayer', 'pipeline_auth',
-        'pipeline_reader', 'pipeline_maintainer', 'pipeline_cdc', 'pipeline_gate'
+        'pipeline_reader', 'pipeline_maintainer', 'pipeline_cdc', 'pipeline_gate', 'pipeline_access'
     ] LOOP
         BEGIN
             IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN

@@ -79,7 +79,7 @@ def test_queue_size_is_the_real_depth(pipeline: Pipeline) -> None:
     with _stopped(pipeline, "replay-dlq-trigger"):
         letters = [dead_letter(binary_record(each), FailureClass.UNEXPECTED) for each in waiting]
         write_dead_letters(pipeline, *letters)
-        assert ask_replay(pipeline, "/stats", token=replay_token(pipeline))["queue_size"] == 7
+        assert ask_replay(pipeline, "/stats")["queue_size"] == 7
         assert metric(page(port), "dlq_queue_size") == 7
     wait_for(lambda: metric(page(port), "dlq_queue_size") == 0, seconds=_LOOP_SECONDS, what="an empty queue")
     assert all(row(pipeline, "signals", "id", each["id"]) for each in waiting)

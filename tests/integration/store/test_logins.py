@@ -13,7 +13,7 @@ PASSWORDS = {login.name: f"password-of-{login.name}" for login in LOGINS}
 # By login: what it must be able to do, and what it must not.
 WORK = {
     "emit": "SELECT id, scopes FROM api_keys WHERE key_hash IS NULL",
-    "access": "SELECT count(*) FROM users",
+    "access": "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM access_events)",
     "process_signal": "SELECT count(id) FROM signals",
     "detect_anomaly": "SELECT count(*) FROM anomalies",
     "confirm_outbox": "SELECT count(id) FROM outbox_events WHERE processed_at IS NULL",

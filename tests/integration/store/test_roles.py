@@ -49,6 +49,7 @@ MAY = {
         ENDED,
     ],
     "pipeline_auth": [USER, "DELETE FROM refresh_tokens", "SELECT * FROM api_keys", ENDED, ACCESS_EVENT],
+    "pipeline_access": [USER, "SELECT * FROM api_keys", ACCESS_EVENT, "SELECT * FROM access_events"],
     "pipeline_gate": [GATE, USE, ENDED],
     "pipeline_reader": [
         "SELECT * FROM signals",
@@ -115,6 +116,7 @@ MAY_NOT = {
         "SELECT purge_access_events(now(), 1)",
         CREATE,
     ],
+    "pipeline_access": ["DELETE FROM access_events", "DELETE FROM users", "SELECT * FROM signals", SIGNAL, CREATE],
     "pipeline_gate": [
         "SELECT * FROM users",
         "SELECT username FROM users",
