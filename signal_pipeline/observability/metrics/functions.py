@@ -208,6 +208,9 @@ class RateLimitMetrics:
             ["layer", "outcome"],
             registry=registry,
         )
+        for layer in ("key", "address", "global"):
+            for outcome in ("allowed", "refused", "never"):
+                self.decisions.labels(layer, outcome)  # what never happened shows as 0
         self.fallback = Gauge(
             "rate_limiter_fallback",
             "1 while Redis does not answer and limits hold within this process only, or all is refused; else 0.",
