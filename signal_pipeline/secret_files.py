@@ -3,19 +3,26 @@
 Platforms hand secrets to a process as files, which no process list, crash report or child process shows.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, PydanticBaseSettingsSource
 
 from signal_pipeline.errors import ConfigurationError
 
-__all__ = ["SecretFileSource"]
+__all__ = ["SecretFileSource", "secret_file"]
 
 _SUFFIX = "_file"
 _MAY_BE_EMPTY = frozenset({"jwt_previous_secret_keys"})  # there are none before the first exchange of keys
+
+
+def secret_file(settings_cls: type[BaseSettings], field_name: str) -> str | None:
+    """Return the file that holds a secret, as the environment or `.env` names it; None when no file does."""
+    name = field_name + _SUFFIX
+    return os.environ.get(name.upper()) or DotEnvSettingsSource(settings_cls).env_vars.get(name) or None
 
 
 class SecretFileSource(PydanticBaseSettingsSource):

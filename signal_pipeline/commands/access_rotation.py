@@ -20,11 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic_settings import DotEnvSettingsSource
-
 from signal_pipeline.commands.access_events import changing
 from signal_pipeline.commands.database import rows_of
 from signal_pipeline.errors import ConfigurationError, Conflict
+from signal_pipeline.secret_files import secret_file
 from signal_pipeline.security.keys import key_id
 from signal_pipeline.security.tokens import LIFETIMES, TokenType
 from signal_pipeline.settings import Settings
@@ -70,13 +69,12 @@ def key_files(settings: Settings) -> KeyFiles | None:
     Raises:
         ConfigurationError: only one of the two is a file.
     """
-    dotenv = DotEnvSettingsSource(type(settings)).env_vars
-    names = ("jwt_secret_key_file", "jwt_previous_secret_keys_file")
-    found = [os.environ.get(name.upper()) or dotenv.get(name) for name in names]
+    names = ("jwt_secret_key", "jwt_previous_secret_keys")
+    found = [secret_file(type(settings), name) for name in names]
     if not any(found):
         return None
     if not all(found):
-        missing = names[found.index(None)].upper()
+        missing = f"{names[found.index(None)]}_file".upper()
         raise ConfigurationError(f"set {missing} too: an exchange of keys needs a file for both; it may be empty")
     # What is replaced is the file itself and not a link to it.
     current, previous = (Path(str(name)).resolve() for name in found)

@@ -6,18 +6,18 @@ old key       ──▶ verifies until it is taken away, one lifetime of a refre
 """
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from signal_pipeline.errors import PipelineError
 from signal_pipeline.observability.logs import get_logger
+from signal_pipeline.secret_files import secret_file
 from signal_pipeline.settings import Settings
 
 __all__ = ["KeyRing", "key_id"]
 
-_FILES: Final = ("JWT_SECRET_KEY_FILE", "JWT_PREVIOUS_SECRET_KEYS_FILE")
+_SECRETS: Final = ("jwt_secret_key", "jwt_previous_secret_keys")
 _RELOAD_SECONDS: Final = 1.0  # a stranger's unknown ids must not make us read files all the time
 _STALE_SECONDS: Final = 10.0  # a key that was taken away, because it was stolen perhaps, is not believed for longer
 
@@ -44,7 +44,7 @@ class KeyRing:
     @classmethod
     def of(cls, settings: Settings) -> "KeyRing":
         """Return the keys of the settings; those in files are read again when a token names an unknown one."""
-        in_files = any(name in os.environ for name in _FILES)
+        in_files = any(secret_file(type(settings), name) for name in _SECRETS)
         return cls(settings.jwt_keys, reload=(lambda: type(settings)().jwt_keys) if in_files else None)
 
     def signing_key(self) -> tuple[str, str]:

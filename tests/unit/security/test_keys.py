@@ -1,6 +1,7 @@
 """Keys of tokens can be exchanged while tokens of the old one are in use."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import jwt
 import pytest
@@ -9,6 +10,7 @@ from signal_pipeline.errors import Unauthenticated
 from signal_pipeline.security import keys
 from signal_pipeline.security.keys import KeyRing, key_id
 from signal_pipeline.security.tokens import Tokens, TokenType
+from signal_pipeline.settings import Settings
 
 OLD, NEW = "the-old-key-of-at-least-32-characters", "the-new-key-of-at-least-32-characters"
 
@@ -89,3 +91,27 @@ def test_keys_that_cannot_be_read_leave_those_of_before(monkeypatch: pytest.Monk
     monkeypatch.setattr(keys.time, "monotonic", lambda: float("inf"))
     assert ring.verification_keys("unknown") == []
     assert ring.signing_key() == (key_id(OLD), OLD)
+
+
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_wherever_the_file_is_named_a_key_that_left_it_is_forgotten(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 8: `.env` names files too, and what `access rotate --finish --now` promises holds for them."""
+    clock = [100.0]
+    monkeypatch.setattr(keys.time, "monotonic", lambda: clock[0])
+    monkeypatch.chdir(tmp_path)
+    named = {"JWT_SECRET_KEY_FILE": "current", "JWT_PREVIOUS_SECRET_KEYS_FILE": "previous"}
+    for name, file in named.items():
+        monkeypatch.delenv(name, raising=False)
+        if place == "environment":
+            monkeypatch.setenv(name, file)
+    if place == ".env":
+        Path(".env").write_text("".join(f"{name}={file}\n" for name, file in named.items()), encoding="utf-8")
+    Path("current").write_text(NEW, encoding="utf-8")
+    Path("previous").write_text(OLD, encoding="utf-8")
+    ring = KeyRing.of(Settings())
+    assert ring.verification_keys(key_id(OLD)) == [OLD]
+    Path("previous").write_text("", encoding="utf-8")
+    clock[0] += 10
+    assert ring.verification_keys(key_id(OLD)) == []
