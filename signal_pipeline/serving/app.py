@@ -46,6 +46,7 @@ class FunctionApp:
         self._log = RefusalLog()
         self._opening = asyncio.Lock()
         self._open = False
+        self._looking = asyncio.Lock()
         self._readiness: tuple[float, dict[str, str | None]] = (0.0, {})
         self._app = self._build()
 
@@ -129,14 +130,15 @@ class FunctionApp:
         return json_response(content, 200 if ready else 503, None if ready else {"Retry-After": "1"})
 
     async def _checked(self) -> dict[str, str | None]:
-        looked_at, found = self._readiness
-        if time.monotonic() - looked_at > _READY_CACHE_SECONDS:
-            try:
-                found = dict(await asyncio.wait_for(self._function.check(), _CHECK_TIMEOUT_SECONDS))
-            except TimeoutError:
-                found = {"dependencies": f"no answer within {_CHECK_TIMEOUT_SECONDS:.0f} s"}
-            self._readiness = (time.monotonic(), found)
-        return found
+        async with self._looking:  # anybody may ask, and a dependency that hangs must not be asked by all of them
+            looked_at, found = self._readiness
+            if time.monotonic() - looked_at > _READY_CACHE_SECONDS:
+                try:
+                    found = dict(await asyncio.wait_for(self._function.check(), _CHECK_TIMEOUT_SECONDS))
+                except TimeoutError:
+                    found = {"dependencies": f"no answer within {_CHECK_TIMEOUT_SECONDS:.0f} s"}
+                self._readiness = (time.monotonic(), found)
+            return found
 
     async def _metrics(self, _: Request) -> Response:
         page = await asyncio.to_thread(self._page.render)

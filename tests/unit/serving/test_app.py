@@ -37,6 +37,7 @@ class Recorder(Function):
         self.handled: list[str] = []
         self.faults: Mapping[str, str | None] = {"store": None}
         self.checks = 0
+        self.slow = False
         self.opened = 0
         self.closed = 0
         self.gate = asyncio.Event()
@@ -51,8 +52,11 @@ class Recorder(Function):
         self.closed += 1
 
     async def check(self) -> Mapping[str, str | None]:
-        """Count the looks."""
+        """Count the looks; one that is slow waits at the gate."""
         self.checks += 1
+        if self.slow:
+            self.waiting.release()
+            await self.gate.wait()
         return self.faults
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -205,6 +209,20 @@ async def test_readiness_is_asked_once_for_many_probes(app: FunctionApp, role: R
     answers = [await call(app, "GET", path) for path in ("/ready", "/_/ready", "/health/readiness")]
     assert [answer.status for answer in answers] == [200, 200, 200]
     assert answers[0].json == {"status": "ready", "role": "process-signal", "checks": {"store": "ok"}}
+    assert role.checks == 1
+
+
+async def test_a_dependency_that_hangs_is_asked_once(role: Recorder) -> None:
+    """Anybody may ask whether a function is ready: many who do so at once make one look, and all get its answer."""
+    role.slow = True
+    app = FunctionApp(role, MetricsPage(role.registry, address="127.0.0.1", port=0))
+    first = asyncio.create_task(call(app, "GET", "/ready"))
+    async with asyncio.timeout(5):
+        await role.waiting.acquire()
+        second = asyncio.create_task(call(app, "GET", "/ready"))
+        await call(app, "GET", "/health")  # the second has begun when this is answered
+        role.gate.set()
+        assert [answer.status for answer in await asyncio.gather(first, second)] == [200, 200]
     assert role.checks == 1
 
 
