@@ -1,7 +1,7 @@
 """Lets a request in, before its body is read: who calls, whether it may, and whether it comes too often.
 
-request ──▶ rule of the route ──▶ credential ──▶ scope ──▶ rate limits ──▶ body
-                │ open, or security is off   │ 401, 503   │ 403   │ 429, 413, 503
+request ──▶ rule of the route ──▶ credential ──▶ rate limits ──▶ scope ──▶ body
+                │ open, or security is off   │ 401, 503   │ 429, 413, 503 │ 403
                 └────────────────────────────┴▶ anonymous (an open route is limited by address)
 """
 
@@ -148,11 +148,12 @@ class Access:
             if not (rule.always or self._settings.secured):
                 return admission
             admission.caller = await self._caller(request, admission.address)
-            admission.caller.require(rule.scope)
         if admission.caller is None or admission.caller.kind is not Kind.SERVICE:
             key = admission.caller.identity if admission.caller else None
             admission.layers = layers_for(self._settings, key=key, address=admission.address)
             await self._take(admission, 1)
+        if admission.caller is not None:  # counted first: a request that may not do what it asks costs the same
+            admission.caller.require(rule.scope)
         return admission
 
     async def _caller(self, request: Request, address: str) -> Caller:

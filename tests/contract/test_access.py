@@ -243,6 +243,14 @@ async def test_beyond_the_limit_a_caller_is_told_when_to_come_back(producer: Rec
     assert len(producer.records) == 5
 
 
+async def test_what_is_forbidden_counts_too(producer: RecordingProducer) -> None:
+    """Each such request is a question to the database: a credential without the scope is no way around the limits."""
+    app = _limited(producer, rate_limit_per_key=5, rate_limit_burst_seconds=1.0)
+    token = Tokens(KeyRing([_JWT_KEY])).issue("ann", ["replay"], TokenType.ACCESS, now=datetime.now(UTC))
+    answers = [await call(app, "POST", "/emit", [("authorization", f"Bearer {token}")]) for _ in range(7)]
+    assert [answer.status for answer in answers] == [403] * 5 + [429] * 2
+
+
 async def test_a_batch_costs_as_many_as_it_has_events(producer: RecordingProducer) -> None:
     """A caller cannot hide a thousand events in one request."""
     app = _limited(producer, rate_limit_per_address=10, rate_limit_burst_seconds=1.0)
