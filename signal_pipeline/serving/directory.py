@@ -1,7 +1,8 @@
 """Which API keys and logins are good now, as PostgreSQL knows it.
 
 A revocation holds from the moment it is committed: every request asks. While PostgreSQL does not answer, emit goes on
-for the callers it has seen lately, and for tokens, which live for minutes; what needs the database anyway refuses.
+for the callers it has seen lately, and for tokens, which live for minutes; not for those it has refused before. What
+needs the database anyway refuses.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ __all__ = ["Directory"]
 _PATIENCE_SECONDS: Final = 1.0  # an answer takes about a millisecond; a request must not wait out an outage
 _BLIND_SECONDS: Final = 1.0  # after a failed question, how long none is asked
 _REMEMBERED: Final = 10_000
+_ENDED_SECONDS: Final = 1.0  # how long no question is asked about a login that has ended: nothing brings it back
 # As long as an access token lives: an outage prolongs no credential beyond what a stolen token had anyway.
 _MEMORY_SECONDS: Final = LIFETIMES[TokenType.ACCESS].total_seconds()
 _T = TypeVar("_T")
@@ -42,6 +44,7 @@ class Directory:
         self._outlives = outlives_outages
         self._blind_until = 0.0
         self._seen: OrderedDict[bytes, tuple[float, ApiKey]] = OrderedDict()
+        self._ended: OrderedDict[UUID, float] = OrderedDict()
 
     async def api_key(self, text: str) -> ApiKey | None:
         """Return the key, if it is good; None otherwise.
@@ -70,12 +73,17 @@ class Directory:
         Raises:
             DependencyUnavailable: PostgreSQL does not answer.
         """
+        ended_at = self._ended.get(login)
+        if ended_at is not None and time.monotonic() - ended_at < _ENDED_SECONDS:
+            return True  # whoever goes on with such a token must not keep the database busy
         try:
-            return await self._ask(lambda: is_login_revoked(self._pool, login))
+            ended = await self._ask(lambda: is_login_revoked(self._pool, login))
         except DependencyUnavailable:
             if self._outlives:
-                return False
+                return ended_at is not None
             raise
+        self._note(login, ended=ended)
+        return ended
 
     async def _ask(self, question: Callable[[], Awaitable[_T]]) -> _T:
         if time.monotonic() < self._blind_until:
@@ -87,6 +95,13 @@ class Directory:
             self._blind_until = time.monotonic() + _BLIND_SECONDS
             get_logger().warning("credentials_unchecked", detail=str(exc) or "no answer in time")
             raise DependencyUnavailable("credentials cannot be checked now") from exc
+
+    def _note(self, login: UUID, *, ended: bool) -> None:
+        self._ended.pop(login, None)
+        if ended:
+            self._ended[login] = time.monotonic()
+            if len(self._ended) > _REMEMBERED:
+                self._ended.popitem(last=False)
 
     def _remember(self, fingerprint: bytes, key: ApiKey | None) -> None:
         self._seen.pop(fingerprint, None)

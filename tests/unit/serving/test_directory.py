@@ -110,6 +110,33 @@ async def test_a_revoked_key_is_forgotten(database: Database) -> None:
         await directory.api_key("spk_good")
 
 
+async def test_a_login_that_has_ended_is_asked_about_once_a_second(
+    database: Database, pass_time: Callable[[float], None]
+) -> None:
+    """Whoever sends its token again and again does not keep the database busy; other logins are asked about."""
+    directory = Directory(POOL)
+    database.ended.add(LOGIN)
+    assert [await directory.has_ended(LOGIN) for _ in range(100)] == [True] * 100
+    assert database.asked == 1
+    assert not await directory.has_ended(UUID(int=2))
+    pass_time(1)
+    assert await directory.has_ended(LOGIN)
+    assert database.asked == 3
+
+
+async def test_an_outage_does_not_bring_an_ended_login_back(
+    database: Database, pass_time: Callable[[float], None]
+) -> None:
+    """A token that was refused before is refused while nobody can be asked, too."""
+    directory = Directory(POOL, outlives_outages=True)
+    database.ended.add(LOGIN)
+    assert await directory.has_ended(LOGIN)
+    database.away = True
+    pass_time(60)
+    assert await directory.has_ended(LOGIN)
+    assert not await directory.has_ended(UUID(int=2))
+
+
 async def test_what_needs_the_database_anyway_refuses_without_it(database: Database) -> None:
     """Replay and auth do not go by memory."""
     directory = Directory(POOL)
@@ -127,7 +154,9 @@ async def test_memory_is_bounded(database: Database) -> None:
     for number in range(module._REMEMBERED + 10):
         database.keys = {f"spk_{number}": KEY}
         await directory.api_key(f"spk_{number}")
-    assert len(directory._seen) == module._REMEMBERED
+        database.ended = {UUID(int=number)}
+        await directory.has_ended(UUID(int=number))
+    assert len(directory._seen) == len(directory._ended) == module._REMEMBERED
     assert directory.knows(f"spk_{number}")
     assert not directory.knows("spk_0")
 
