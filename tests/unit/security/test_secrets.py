@@ -1,7 +1,12 @@
 """API keys and passwords."""
 
+import asyncio
+import threading
+
 import pytest
 
+from signal_pipeline.errors import Overloaded
+from signal_pipeline.security import passwords as module
 from signal_pipeline.security.api_keys import matches_any
 from signal_pipeline.security.passwords import Passwords
 
@@ -50,3 +55,19 @@ async def test_passwords() -> None:
     assert not await passwords.verify(None, "secret")
     assert not await passwords.verify(None, "")
     assert not await passwords.verify("no hash", "secret")
+
+
+async def test_the_line_before_passwords_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes when it is full is told to come back, at once; those in line are served, and then there is room."""
+    gate = threading.Event()
+    monkeypatch.setattr(Passwords, "_matches", lambda *_: gate.wait(10))
+    passwords = Passwords()
+    line = [asyncio.ensure_future(passwords.verify("hash", "x")) for _ in range(module._AT_ONCE + module._MOST_IN_LINE)]
+    newcomer = asyncio.ensure_future(passwords.verify("hash", "x"))
+    try:
+        with pytest.raises(Overloaded):
+            await asyncio.wait_for(newcomer, 5)
+    finally:
+        gate.set()
+    assert all(await asyncio.gather(*line))
+    assert await passwords.verify("hash", "x")
