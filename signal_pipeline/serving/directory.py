@@ -42,7 +42,8 @@ class Directory:
     def __init__(self, pool: Pool, *, outlives_outages: bool = False) -> None:
         self._pool = pool
         self._outlives = outlives_outages
-        self._blind_until = 0.0
+        self._blind = False
+        self._ask_at = 0.0  # while blind: when somebody asks again
         self._seen: OrderedDict[bytes, tuple[float, ApiKey]] = OrderedDict()
         self._ended: OrderedDict[UUID, float] = OrderedDict()
 
@@ -86,15 +87,21 @@ class Directory:
         return ended
 
     async def _ask(self, question: Callable[[], Awaitable[_T]]) -> _T:
-        if time.monotonic() < self._blind_until:
-            raise DependencyUnavailable("credentials cannot be checked now")
+        if self._blind:
+            now = time.monotonic()
+            if now < self._ask_at:
+                raise DependencyUnavailable("credentials cannot be checked now")
+            # Of many requests one finds out: all of them waiting would fill the function for as long as it is patient.
+            self._ask_at = now + _PATIENCE_SECONDS + _BLIND_SECONDS
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                return await question()
+                answer = await question()
         except (StoreError, TimeoutError) as exc:
-            self._blind_until = time.monotonic() + _BLIND_SECONDS
+            self._blind, self._ask_at = True, time.monotonic() + _BLIND_SECONDS
             get_logger().warning("credentials_unchecked", detail=str(exc) or "no answer in time")
             raise DependencyUnavailable("credentials cannot be checked now") from exc
+        self._blind = False
+        return answer
 
     def _note(self, login: UUID, *, ended: bool) -> None:
         self._ended.pop(login, None)

@@ -1,5 +1,6 @@
 """What is known of API keys and logins while PostgreSQL answers, and while it does not."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -135,6 +136,29 @@ async def test_an_outage_does_not_bring_an_ended_login_back(
     pass_time(60)
     assert await directory.has_ended(LOGIN)
     assert not await directory.has_ended(UUID(int=2))
+
+
+async def test_in_an_outage_one_request_asks_and_the_others_go_on(
+    database: Database, pass_time: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it is time to look again, a database that hangs holds up one request, and not all that come meanwhile."""
+    directory, hanging, asked = Directory(POOL, outlives_outages=True), asyncio.Event(), asyncio.Event()
+    database.away = True
+    assert not await directory.has_ended(LOGIN)
+    pass_time(1)
+
+    async def hangs(*_: Any) -> bool:
+        assert not asked.is_set() or hanging.is_set(), "a second one asks"
+        asked.set()
+        return await hanging.wait()
+
+    monkeypatch.setattr(module, "is_login_revoked", hangs)
+    first = asyncio.create_task(directory.has_ended(LOGIN))
+    await asked.wait()
+    assert [await directory.has_ended(UUID(int=number)) for number in range(2, 10)] == [False] * 8
+    hanging.set()
+    assert await first
+    assert await directory.has_ended(UUID(int=2))
 
 
 async def test_what_needs_the_database_anyway_refuses_without_it(database: Database) -> None:
