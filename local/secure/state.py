@@ -6,6 +6,7 @@ up ──▶ secured before: renew what ends soon, write the files again for the
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -47,7 +48,8 @@ def secure(settings: Settings, layout: Layout) -> None:
         ConfigurationError: a certificate that is there is damaged.
     """
     folder = secured_folder(layout.state)
-    if not is_secured(layout) and layout.data.exists() and any(layout.data.iterdir()):
+    is_new = not is_secured(layout)
+    if is_new and layout.data.exists() and any(layout.data.iterdir()):
         raise Unusable(f"{layout.data} has data of a pipeline without SECURE; make clean first, or another STATE_DIR")
     authority = Authority(folder)
     for name, hosts in _CERTIFICATES.items():
@@ -58,7 +60,12 @@ def secure(settings: Settings, layout: Layout) -> None:
     for part in part_names():
         variables = part_variables(part, secrets, settings, folder)
         _write(folder / f"{part}.env", "".join(f"{name}={value}\n" for name, value in variables.items()))
-    _refuse_other_addresses(layout, part_variables(OPERATOR, secrets, settings, folder))
+    try:
+        _refuse_other_addresses(layout, part_variables(OPERATOR, secrets, settings, folder))
+    except Unusable:
+        if is_new:  # refused means unchanged: the next plain `up` is an open one
+            shutil.rmtree(folder)
+        raise
 
 
 def read_secrets(layout: Layout) -> Secrets:

@@ -72,6 +72,7 @@ def test_addresses_of_another_pipeline_are_refused(layout: Layout, name: str, mo
     monkeypatch.setenv(name, "postgresql://elsewhere/x" if name == "DATABASE_URL" else "redis://elsewhere")
     with pytest.raises(Unusable, match=f"SECURE sets {name} itself"):
         secure(Settings(_env_file=None), layout)
+    assert not is_secured(layout), "a start that was refused secures nothing"
 
 
 def test_every_part_has_its_own_file(secured: Layout) -> None:
