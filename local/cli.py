@@ -52,7 +52,7 @@ def _run(action: Callable[[Settings, Layout], bool | None]) -> None:
     try:
         settings, layout = _context()
         good = action(settings, layout)
-    except (Refused, Unusable, control.SupervisorGone, OSError) as exc:
+    except (Refused, Unusable, control.SupervisorGone, ConfigurationError, OSError) as exc:
         if isinstance(exc, Refused) and exc.service:
             console.show_log_end(layout.logs / f"{exc.service}.log")
         console.fail(str(exc))
