@@ -68,6 +68,7 @@ def connect(settings: Settings, layout: Layout) -> Service:
 def _prepare_kafka(settings: Settings, layout: Layout) -> None:
     data = layout.data / "kafka"
     data.mkdir(parents=True, exist_ok=True)
+    data.chmod(0o700)  # events and verifiers of passwords: the broker's umask would let everybody on the machine read
     write("log4j2.properties", layout.config)
     listener = f"{broker_protocol(layout)}://127.0.0.1:{settings.kafka_port}"
     properties = write(

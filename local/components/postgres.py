@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from local.layout import Layout
 from local.probes import postgres_probe
 from local.render import render
+from local.secure.parts import OWNER
 from local.secure.state import is_secured
 from local.service import Service, Unusable
 from signal_pipeline.secured_state import secured_folder
@@ -89,7 +90,8 @@ def _prepare(settings: Settings, layout: Layout, data: Path, binaries: Path, use
     values = {"listen_addresses": "127.0.0.1", "port": settings.postgres_port, "socket_folder": "", "preload": preload}
     secured = is_secured(layout)
     (data / "postgresql.conf").write_text(render("postgresql.conf", ssl="on" if secured else "off", **values))
-    (data / "pg_hba.conf").write_text(render("pg_hba.conf", kind="hostssl" if secured else "host   "))
+    access = {"kind": "hostssl", "backups": OWNER} if secured else {"kind": "host   ", "backups": "all"}
+    (data / "pg_hba.conf").write_text(render("pg_hba.conf", **access))
     if secured:
         _copy_certificate(secured_folder(layout.state), data, user)
 

@@ -175,6 +175,13 @@ def test_a_wrong_password_is_refused(secured: Pipeline) -> None:
             psycopg.connect(secured.database_url, user=login, password="wrong")
 
 
+def test_debezium_may_not_copy_the_cluster(secured: Pipeline) -> None:
+    """Its login reads the log of one database; a connection for copies of everything is the owner's alone."""
+    password = json.loads((secured.secure / "secrets.json").read_text())["database"]["debezium"]
+    with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry for replication"):
+        psycopg.connect(secured.database_url, user="debezium", password=password, replication="true")
+
+
 def test_each_part_is_itself_in_the_database(secured: Pipeline) -> None:
     """Every session is encrypted and of the login of its own part; nobody works as the owner."""
     with psycopg.connect(secured.database_url) as connection:
@@ -279,4 +286,5 @@ def test_no_secret_stands_where_others_look(secured: Pipeline) -> None:
     assert [where for where, text in shown.items() if any(each.encode() in text for each in secrets)] == []
     public = {file.name for file in secured.secure.iterdir() if file.stat().st_mode & 0o077}
     assert public == {"ca.pem", "server.pem", "client.pem", "kafka.pem"}
+    assert (secured.state / "data" / "kafka").stat().st_mode & 0o077 == 0
     assert secured.secure.stat().st_mode & 0o077 == 0

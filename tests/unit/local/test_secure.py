@@ -131,6 +131,7 @@ def test_the_environment_wins(secured: Layout, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("KAFKA_USERNAME", "mine")
     assert Settings(state_dir=secured.state).kafka_username == "mine"
     monkeypatch.delenv("KAFKA_USERNAME")
+    monkeypatch.delenv("STATE_DIR", raising=False)  # make gives it to the tests
     Path(".env").write_text(f"STATE_DIR={secured.state}\nEMIT_API_KEY=own-key\n")
     assert Settings().emit_api_key.get_secret_value() == "own-key"
     assert Settings().kafka_username == "operator"

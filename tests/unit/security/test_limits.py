@@ -212,4 +212,4 @@ async def test_decisions_are_counted_by_layer_and_outcome() -> None:
     for number in range(100):
         await limiter.take([Layer(name=f"layer-{number}", subject="a", per_second=1, burst=1)])
     series = [one for family in registry.collect() for one in family.samples if one.name.startswith("rate_limit_dec")]
-    assert len(series) == 3 + 15 + 1  # of LAYER; of fifteen more layers; of all others
+    assert len(series) == 9 + 15 + 1  # of the layers that are always there; of fifteen more; of all others
