@@ -12,13 +12,13 @@ from signal_pipeline.topology import ROLES
 from tests.abuse.fuzz.nasty import header_value, mutated, path_part
 from tests.support.openapi import Contract
 
-__all__ = ["CONTRACTS", "Attempt", "attempt"]
+__all__ = ["CONTRACTS", "HASHED", "LEFT_OUT", "Attempt", "attempt"]
 
 CONTRACTS = {role.name: Contract(json.loads(openapi_document(role.name))) for role in ROLES}
 # What a schedule asks for: it empties tables, or needs a broker that keeps groups.
-_LEFT_OUT = {"/purge", "/tick", "/stats", "/ready", "/_/ready", "/health/readiness"}
+LEFT_OUT = {"/purge", "/tick", "/stats", "/ready", "/_/ready", "/health/readiness"}
 _STRUCTURED, _BATCH, _JSON = "application/cloudevents+json", "application/cloudevents-batch+json", "application/json"
-_HASHED = {"/auth/token"}  # costs a password hash: asked once in a while
+HASHED = {"/auth/token"}  # costs a password hash: asked once in a while
 _EXTRA = ("traceparent", "x-correlation-id", "ce-x", "ce-data", "content-encoding")
 _FOLDED = re.compile("{[^}]*}")
 
@@ -91,14 +91,14 @@ def _operations() -> list[tuple[str, tuple[str, str], dict[str, Any]]]:
         (role, operation, described)
         for role, contract in CONTRACTS.items()
         for operation, described in contract.operations().items()
-        if operation[1] not in _LEFT_OUT
+        if operation[1] not in LEFT_OUT
     ]
 
 
 _OPERATIONS = _operations()
 # Where bodies are read there is most to find; a password's hash takes as long as a hundred other requests.
 _WEIGHTS = [
-    0.02 if path in _HASHED else 8 if path in {"/", "/emit"} else 2 if method == "POST" else 0.5
+    0.02 if path in HASHED else 8 if path in {"/", "/emit"} else 2 if method == "POST" else 0.5
     for _, (method, path), _ in _OPERATIONS
 ]
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 import psutil
@@ -36,11 +37,18 @@ from tests.integration.conftest import make_template, running_server
 from tests.support.asgi import call
 from tests.support.http import Answer
 
-__all__ = ["Report", "fuzz"]
+__all__ = ["Report", "Security", "applications", "credentials", "fuzz", "memory_mib", "places"]
+
+Security = Literal["on", "off"]
 
 _AT_ONCE = 16
 _GROWTH_MIB = 24.0  # what allocators and caches move within a run, whatever its length
 _SERVER_ERROR = 500
+# Those of development are refused where security is on.
+_SECRETS = {
+    name: SecretStr(f"{name}-of-no-use-but-to-this-fuzz")
+    for name in ("jwt_secret_key", "emit_api_key", "service_api_key")
+}
 
 
 @dataclass
@@ -51,6 +59,7 @@ class Report:
         sent: Requests.
         seconds: How long it took.
         statuses: Answers by status.
+        roles: Requests by role.
         faults: Answers that must not be, each with the number of its request; empty when all is well.
         middle_mib: Resident memory after half of the requests.
         end_mib: At the end.
@@ -59,17 +68,41 @@ class Report:
     sent: int = 0
     seconds: float = 0.0
     statuses: Counter[int] = field(default_factory=Counter)
+    roles: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     middle_mib: float = 0.0
     end_mib: float = 0.0
 
     def __str__(self) -> str:
         counted = ", ".join(f"{status}: {count}" for status, count in sorted(self.statuses.items()))
+        roles = ", ".join(f"{role}: {count}" for role, count in sorted(self.roles.items()))
         return (
-            f"{self.sent} requests in {self.seconds:.0f} s; {counted}; "
+            f"{self.sent} requests in {self.seconds:.0f} s; {roles}; {counted}; "
             f"memory {self.middle_mib:.0f} MiB in the middle, {self.end_mib:.0f} MiB at the end; "
             f"{len(self.faults)} faults"
         )
+
+
+def applications(settings: Settings) -> dict[str, FunctionApp]:
+    """Return every role as an application; the caller closes them."""
+    return {
+        name: FunctionApp(
+            make(settings, CollectorRegistry()), MetricsPage(CollectorRegistry(), address="127.0.0.1", port=0)
+        )
+        for name, make in _FUNCTIONS.items()
+    }
+
+
+def credentials(settings: Settings) -> tuple[dict[str, str], ...]:
+    """Return headers of each kind of caller: an administrator, a sender, a trigger."""
+    token = Tokens(KeyRing.of(settings)).issue(
+        "fuzz", ("admin", "replay", "signals:write"), TokenType.ACCESS, now=datetime.now(UTC) + timedelta(seconds=1)
+    )
+    return (
+        {"authorization": f"Bearer {token}"},
+        {"x-api-key": settings.emit_api_key.get_secret_value()},
+        {"x-api-key": settings.service_api_key.get_secret_value()},
+    )
 
 
 class Fuzz:
@@ -87,17 +120,8 @@ class Fuzz:
         self.looked_at: set[UUID] = set()  # signals that detect-anomaly took: it stores those with an anomaly, too
         self._settings = settings
         self._seed = seed
-        self._apps = {
-            name: FunctionApp(
-                make(settings, CollectorRegistry()), MetricsPage(CollectorRegistry(), address="127.0.0.1", port=0)
-            )
-            for name, make in _FUNCTIONS.items()
-        }
-        token = Tokens(KeyRing.of(settings)).issue(
-            "fuzz", ("admin", "replay", "signals:write"), TokenType.ACCESS, now=datetime.now(UTC) + timedelta(seconds=1)
-        )
-        self._bearer = {"authorization": f"Bearer {token}"}
-        self._key = {"x-api-key": settings.emit_api_key.get_secret_value()}
+        self._apps = applications(settings)
+        self._credentials = credentials(settings)
 
     async def run(self, first: int, last: int) -> None:
         """Send the requests with these numbers, several at once."""
@@ -111,7 +135,8 @@ class Fuzz:
 
     async def _work(self, numbers: Iterator[int]) -> None:
         for number in numbers:
-            made = attempt(self._seed, number, self._key if number % 2 else self._bearer)
+            made = attempt(self._seed, number, self._credentials[number % len(self._credentials)])
+            self.report.roles[made.role] += 1
             answer = await call(self._apps[made.role], made.method, made.path, made.headers, made.body)
             self._judge(number, made, answer)
 
@@ -141,13 +166,19 @@ def _stored(made: Attempt, answer: Answer) -> set[UUID]:
 
 
 @contextmanager
-def _places() -> Iterator[Settings]:
-    """Lend a database and a broker."""
+def places(security: Security) -> Iterator[Settings]:
+    """Lend a database and a broker, and the settings of roles that use them."""
     host = Producer({"test.mock.num.brokers": 1, "test.mock.broker.rtt": 0, "bootstrap.servers": "unused"})
     brokers = ",".join(f"{each.host}:{each.port}" for each in host.list_topics(timeout=10).brokers.values())
     with running_server() as server, server.database(make_template(server)) as url:
         yield Settings(
-            _env_file=None, database_url=SecretStr(url), kafka_bootstrap_servers=brokers, trigger_metrics_url="-"
+            _env_file=None,
+            database_url=SecretStr(url),
+            kafka_bootstrap_servers=brokers,
+            trigger_metrics_url="-",
+            security=security,
+            redis_url="-",  # attempts to log in are counted by the process
+            **_SECRETS,
         )
     host.flush()
 
@@ -161,7 +192,8 @@ def _records(settings: Settings) -> int:
         consumer.close()
 
 
-def _memory() -> float:
+def memory_mib() -> float:
+    """Return the resident memory of this process after a collection."""
     gc.collect()
     return float(psutil.Process().memory_info().rss) / 1024**2
 
@@ -173,11 +205,11 @@ async def _run(settings: Settings, seed: int, numbers: range, seconds: float) ->
         await fuzz.run(first, min(first + step, numbers.stop))
         fuzz.report.seconds = time.monotonic() - started
         if not fuzz.report.middle_mib and fuzz.report.sent >= len(numbers) / 2:
-            fuzz.report.middle_mib = _memory()
+            fuzz.report.middle_mib = memory_mib()
         if fuzz.report.seconds > seconds:
             fuzz.report.faults.append(f"only {fuzz.report.sent} of {len(numbers)} requests within {seconds:.0f} s")
             break
-    fuzz.report.end_mib = _memory()
+    fuzz.report.end_mib = memory_mib()
     await fuzz.close()
     _audit(settings, fuzz)
     return fuzz.report
@@ -197,13 +229,14 @@ def _audit(settings: Settings, fuzz: Fuzz) -> None:
         report.faults.append(f"memory grew from {report.middle_mib:.0f} to {report.end_mib:.0f} MiB")
 
 
-def fuzz(seed: int, numbers: range, *, seconds: float) -> Report:
+def fuzz(seed: int, numbers: range, *, seconds: float, security: Security) -> Report:
     """Send requests and audit what came of them.
 
     Args:
         seed: The same one makes the same requests.
         numbers: Which of its requests.
         seconds: Longest time.
+        security: Whether credentials are asked for everywhere.
     """
-    with _places() as settings:
+    with places(security) as settings:
         return asyncio.run(_run(settings, seed, numbers, seconds))
