@@ -1,4 +1,7 @@
-"""Logs: one JSON line per event of interest, on standard output, without a character that a terminal would obey."""
+"""Logs: one JSON line per event of interest, on standard output, without a character that a terminal would obey.
+
+What has the form of a credential is hidden, whoever wrote it.
+"""
 
 import logging
 import re
@@ -15,10 +18,22 @@ __all__ = ["configure_logs", "get_logger"]
 # JSON itself escapes the first 32 characters only. Senders choose ids: an escape sequence of eight bits, or a character
 # that some readers take for the end of a line, must not get from there to a screen.
 _UNSAFE: Final = re.compile("[\x7f-\x9f\u2028\u2029]")
+# Nothing of ours logs a credential; an error text of a library may hold an address with one, or a header. Tokens,
+# API keys, what follows Bearer or Basic, and passwords in addresses are known by their form.
+_SECRET: Final = re.compile(
+    r"eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*|spk_[0-9A-Za-z]{20,}"
+    r"|(?<=\bBearer )[^\s\"\\]+|(?<=\bBasic )[\w+/]{8,}={0,2}|(?<=://)([^\s/:@\"\\]*):[^\s/@\"\\]+(?=@)"
+)
+_HIDDEN: Final = "[hidden]"
+
+
+def _hide(found: "re.Match[str]") -> str:
+    return _HIDDEN if found[1] is None else f"{found[1]}:{_HIDDEN}"
 
 
 def _serialize(event: dict[str, Any], **_: Any) -> str:
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", orjson.dumps(event, default=str).decode())
+    line = _SECRET.sub(_hide, orjson.dumps(event, default=str).decode())
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 class _Role:
