@@ -18,7 +18,7 @@ __all__ = ["command_settings"]
 @contextmanager
 def command_settings(role: str) -> Iterator[Settings]:
     """Lend the settings; turn an expected fault into one line on standard error and exit code 1."""
-    PART.set(role)
+    before = PART.set(role)
     try:
         settings = load_settings()
         configure_logs(role=role, level=settings.log_level)
@@ -28,6 +28,8 @@ def command_settings(role: str) -> Iterator[Settings]:
         raise _stopped("\n".join(lines)) from None
     except (PipelineError, LookupError, OSError) as exc:
         raise _stopped(str(exc)) from exc
+    finally:
+        PART.reset(before)
 
 
 def _stopped(message: str) -> typer.Exit:
