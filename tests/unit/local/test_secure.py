@@ -11,6 +11,7 @@ from local.secure.parts import SHARED_SECRETS, part_names
 from local.secure.settings_files import OPEN_BROKER, broker_security, connect_security, redis_listener
 from local.secure.state import is_secured, read_secrets, secure, settings_of
 from local.service import Unusable
+from signal_pipeline.commands.running import command_settings
 from signal_pipeline.secured_state import PART
 from signal_pipeline.settings import Settings
 from signal_pipeline.topology import ROLES
@@ -179,3 +180,11 @@ def test_connect_waits_for_its_user(secured: Layout) -> None:
     services = {service.name: service for service in all_services(Settings(_env_file=None), secured)}
     assert services["connect"].needs == ("kafka", "topics")
     assert services["connect"].url.startswith("https://")
+
+
+def test_a_command_is_its_part_until_it_ends() -> None:
+    """What one process does afterwards, such as the next test, is no part of it."""
+    before = PART.get()
+    with command_settings("auth"):
+        assert PART.get() == "auth"
+    assert PART.get() == before
