@@ -34,9 +34,8 @@ from signal_pipeline.security.keys import KeyRing
 from signal_pipeline.security.limits import RateLimiter, limiter_of, login_layers
 from signal_pipeline.security.passwords import Passwords
 from signal_pipeline.security.tokens import LIFETIMES, Claims, Tokens, TokenType
-from signal_pipeline.serving.access import OPEN
+from signal_pipeline.serving.access import OPEN, current_admission
 from signal_pipeline.serving.answers import json_response
-from signal_pipeline.serving.client_address import TrustedProxies
 from signal_pipeline.serving.correlation import current_correlation_id
 from signal_pipeline.serving.directory import Directory
 from signal_pipeline.settings import Settings
@@ -67,7 +66,7 @@ class Auth(DatabaseFunction):
     """The role auth.
 
     Args:
-        settings: Keys, the password of admin, attempts a minute, trusted proxies.
+        settings: Keys, the password of admin, attempts a minute.
         registry: Where metrics are shown.
         limiter: Counts attempts at passwords; one of this role's own that refuses without Redis when None.
     """
@@ -81,7 +80,6 @@ class Auth(DatabaseFunction):
         self._passwords = Passwords()
         self._admin = AdminUser(settings, self._passwords)
         self._limiter = limiter or limiter_of(settings, self.limit_metrics, "closed")
-        self._proxies = TrustedProxies.of(settings)
         self._metrics = AuthMetrics(registry)
         self._limited = Sampling()
 
@@ -106,14 +104,14 @@ class Auth(DatabaseFunction):
 
     async def _token(self, request: Request) -> Response:
         given = await parsed(request, Credentials)
-        await self._take_attempt(request, given.username)
+        await self._take_attempt(given.username)
         await self._admin.ensure(self.pool)
         user = await find_user(self.pool, given.username)
         usable = user if user is not None and not user.disabled else None
         right = await self._passwords.verify(usable.password_hash if usable else None, given.password)
         if usable is None or not right:
-            raise await self._failed_login(request, user)
-        event = self._event(request, AccessEventKind.LOGIN_SUCCEEDED, actor=usable.username, subject=usable.username)
+            raise await self._failed_login(user)
+        event = self._event(AccessEventKind.LOGIN_SUCCEEDED, actor=usable.username, subject=usable.username)
         login = Login(
             family=uuid4(), user_id=usable.id, username=usable.username, scopes=usable.scopes, successor=uuid4()
         )
@@ -125,7 +123,7 @@ class Auth(DatabaseFunction):
         login = await spend_refresh_token(self.pool, claims.token_id, successor=uuid4())
         if login is None:
             self._metrics.refused.labels("refresh").inc()
-            await self._end_if_reused(request, claims)
+            await self._end_if_reused(claims)
             raise _refused("refresh")
         return await self._issue("refresh", login)
 
@@ -133,7 +131,7 @@ class Auth(DatabaseFunction):
         claims = self._tokens.verify(await presented(request, EitherToken), TokenType.ACCESS, TokenType.REFRESH)
         is_refresh = claims.token_type is TokenType.REFRESH
         family = await login_of_token(self.pool, claims.token_id) if is_refresh else claims.login
-        event = self._event(request, AccessEventKind.LOGGED_OUT, actor=claims.subject, subject=claims.subject)
+        event = self._event(AccessEventKind.LOGGED_OUT, actor=claims.subject, subject=claims.subject)
         if family is not None and await end_login(self.pool, family, event):
             self._metrics.ended.labels("logout").inc()
             log_access_event(event)
@@ -147,9 +145,9 @@ class Auth(DatabaseFunction):
         scopes = " ".join(sorted(claims.scopes))
         return json_response({"active": True, "sub": claims.subject, "scope": scopes, "exp": expires})
 
-    async def _take_attempt(self, request: Request, username: str) -> None:
+    async def _take_attempt(self, username: str) -> None:
         """Count an attempt before anything is looked up or hashed, also one at a user that does not exist."""
-        address = self._proxies.address(request.scope)
+        address = current_admission().address
         decision = await self._limiter.take(login_layers(self.settings, username, address))
         if decision.allowed:
             return
@@ -161,19 +159,19 @@ class Auth(DatabaseFunction):
             "too many attempts to log in", code="too_many_attempts", retry_after_seconds=decision.retry_after_seconds
         )
 
-    async def _failed_login(self, request: Request, user: User | None) -> Unauthenticated:
+    async def _failed_login(self, user: User | None) -> Unauthenticated:
         """Record why a login failed; return the error, which says the same of all reasons."""
         self._metrics.refused.labels("password").inc()
         reason = "unknown_user" if user is None else "disabled" if user.disabled else "password"
         subject = None if user is None else user.username
-        event = self._event(request, AccessEventKind.LOGIN_FAILED, subject=subject, detail={"reason": reason})
+        event = self._event(AccessEventKind.LOGIN_FAILED, subject=subject, detail={"reason": reason})
         await note_access_event(self.pool, event)
         log_access_event(event)
         return _refused("password")
 
-    async def _end_if_reused(self, request: Request, claims: Claims) -> None:
+    async def _end_if_reused(self, claims: Claims) -> None:
         """End the login of a token that was spent before: it has two holders, and one of them is not its owner."""
-        event = self._event(request, AccessEventKind.REFRESH_REUSED, subject=claims.subject)
+        event = self._event(AccessEventKind.REFRESH_REUSED, subject=claims.subject)
         if await end_reused_login(self.pool, claims.token_id, event):
             self._metrics.ended.labels("refresh_reused").inc()
             log_access_event(event)
@@ -195,7 +193,7 @@ class Auth(DatabaseFunction):
         if event is not None:
             log_access_event(event)
         self._metrics.issued.labels(grant).inc()
-        return json_response(self._pair(login, now), headers={"Cache-Control": "no-store"})
+        return json_response(self._pair(login, now))
 
     def _pair(self, login: Login, now: datetime) -> Mapping[str, Any]:
         access = self._tokens.issue(login.username, login.scopes, TokenType.ACCESS, now=now, login=login.family)
@@ -210,7 +208,6 @@ class Auth(DatabaseFunction):
 
     def _event(
         self,
-        request: Request,
         kind: AccessEventKind,
         *,
         subject: str | None,
@@ -221,7 +218,7 @@ class Auth(DatabaseFunction):
             kind=kind,
             actor=actor,
             subject=subject,
-            address=self._proxies.address(request.scope),
+            address=current_admission().address,
             correlation_id=current_correlation_id(),
             detail=detail or {},
         )

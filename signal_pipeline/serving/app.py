@@ -93,7 +93,8 @@ class FunctionApp:
         return SafeHeaders(boundary, origins_of(self._function.settings.cors_origins))
 
     def _event_routes(self) -> list[BaseRoute]:
-        return [Route(path, self._receive, methods=["POST"]) for path in self._function.event_paths]
+        receive = self._function.access.guarded(self._receive, self._function.event_rule)
+        return [Route(path, receive, methods=["POST"]) for path in self._function.event_paths]
 
     def _service_routes(self) -> list[BaseRoute]:
         return [
@@ -104,12 +105,9 @@ class FunctionApp:
         ]
 
     async def _receive(self, request: Request) -> Response:
-        admission = await self._function.access.admit(request, self._function.event_rule)
         body = await read_body(request, self._function.settings.max_body_bytes)
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"]]
-        response = await self._function.receive(headers, body)
-        response.headers.update(admission.headers)
-        return response
+        return await self._function.receive(headers, body)
 
     async def _pipeline_error(self, _: Request, exc: Exception) -> Response:
         if not isinstance(exc, PipelineError):  # Starlette's type of a handler is wider than its registration

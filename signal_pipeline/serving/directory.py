@@ -28,6 +28,7 @@ _REMEMBERED: Final = 10_000
 _ENDED_SECONDS: Final = 1.0  # how long no question is asked about a login that has ended: nothing brings it back
 # As long as an access token lives: an outage prolongs no credential beyond what a stolen token had anyway.
 _MEMORY_SECONDS: Final = LIFETIMES[TokenType.ACCESS].total_seconds()
+_K = TypeVar("_K")
 _T = TypeVar("_T")
 
 
@@ -61,7 +62,7 @@ class Directory:
             if key is None or not self._outlives or time.monotonic() - seen_at > _MEMORY_SECONDS:
                 raise
             return key
-        self._remember(fingerprint, found)
+        _remember(self._seen, fingerprint, None if found is None else (time.monotonic(), found))
         return found
 
     def knows(self, text: str) -> bool:
@@ -83,7 +84,7 @@ class Directory:
             if self._outlives:
                 return ended_at is not None
             raise
-        self._note(login, ended=ended)
+        _remember(self._ended, login, time.monotonic() if ended else None)
         return ended
 
     async def _ask(self, question: Callable[[], Awaitable[_T]]) -> _T:
@@ -103,17 +104,12 @@ class Directory:
         self._blind = False
         return answer
 
-    def _note(self, login: UUID, *, ended: bool) -> None:
-        self._ended.pop(login, None)
-        if ended:
-            self._ended[login] = time.monotonic()
-            if len(self._ended) > _REMEMBERED:
-                self._ended.popitem(last=False)
 
-    def _remember(self, fingerprint: bytes, key: ApiKey | None) -> None:
-        self._seen.pop(fingerprint, None)
-        if key is None:
-            return
-        self._seen[fingerprint] = (time.monotonic(), key)
-        if len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
+def _remember(memory: OrderedDict[_K, _T], key: _K, value: _T | None) -> None:
+    """Put what was learned last at the end of a memory, which forgets what it learned first; None forgets the key."""
+    memory.pop(key, None)
+    if value is None:
+        return
+    memory[key] = value
+    if len(memory) > _REMEMBERED:
+        memory.popitem(last=False)
