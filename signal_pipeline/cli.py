@@ -20,17 +20,24 @@ app.add_typer(outbox_cli.app, name="outbox")
 app.add_typer(offsets_cli.app, name="offsets")
 app.add_typer(access_cli.app, name="access")
 
-Role = Annotated[str, typer.Argument(help="emit, process-signal, detect-anomaly, replay-dlq, confirm-outbox or auth")]
+_ROLES: Final = "emit, process-signal, detect-anomaly, replay-dlq, confirm-outbox or auth"
+# Platforms that cannot give arguments to an image choose by environment.
+Role = Annotated[str, typer.Argument(envvar="ROLE", metavar="ROLE", help=_ROLES)]
 
 
 @app.command()
-def serve(role: Role) -> None:
+def serve(
+    role: Role,
+    port: Annotated[
+        int | None, typer.Option(envvar="PORT", min=1, max=65_535, help="where; the role's own port without")
+    ] = None,
+) -> None:
     """Serve a function over HTTP."""
     from signal_pipeline.roles.application import application  # noqa: PLC0415 - each command imports only its part
     from signal_pipeline.serving.server import serve as serve_function  # noqa: PLC0415
 
     with command_settings(role) as settings:
-        serve_function(role_named(role), application(role), settings)
+        serve_function(role_named(role), application(role), settings, port=port or settings.port(role))
 
 
 @app.command()

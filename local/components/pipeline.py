@@ -37,7 +37,7 @@ def _function(role: Role, settings: Settings) -> Service:
     url = f"{settings.scheme}://{_reachable(settings.bind_address)}:{port}"
     return Service(
         name=role.name,
-        argv=_command("serve", role.name),
+        argv=_command("serve", role.name, "--port", str(port)),  # said, lest a PORT of this shell decide
         needs=("migrate", "topics", "redis"),
         probe=http_probe(f"{url}/ready", settings),
         ports={f"{role.env}_PORT": port, f"{role.env}_METRICS_PORT": settings.metrics_port(role.name)},

@@ -70,7 +70,7 @@ class FunctionApp:
                 start_tracing(service=self._function.name, endpoint=settings.otel_exporter_otlp_endpoint)
                 await self._function.open()
                 self._open = True
-                get_logger().info("function_started", port=self._function.settings.port(self._function.name))
+                get_logger().info("function_started")
 
     async def close(self) -> None:
         """Close what `open` made."""

@@ -28,7 +28,7 @@ __all__ = ["serve"]
 _DRAIN_SECONDS: Final = 25  # below the 30 s after which a platform kills
 
 
-def serve(role: Role, app: FunctionApp, settings: Settings) -> None:
+def serve(role: Role, app: FunctionApp, settings: Settings, *, port: int) -> None:
     """Serve until SIGTERM, then finish the requests in flight and close the clients.
 
     Raises:
@@ -37,7 +37,7 @@ def serve(role: Role, app: FunctionApp, settings: Settings) -> None:
     config = uvicorn.Config(
         _WithLifespan(_framework_app(role), app),
         host=settings.bind_address,
-        port=settings.port(role.name),
+        port=port,
         loop="uvloop",
         http=_protocol(settings),
         ws="none",
