@@ -14,13 +14,25 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: a chaos cell that runs only when tests/chaos is asked for by name")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plug-in reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long chaos cells out of a run of everything."""
+    """Leave the long chaos cells out of a run of everything; say what one process of a parallel run keeps together."""
+    for item in items:
+        if group := _group(item):
+            item.add_marker(pytest.mark.xdist_group(group))
     if any("chaos" in argument for argument in config.args):
         return
     left_out = [item for item in items if item.get_closest_marker("long")]
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
+
+
+def _group(item: pytest.Item) -> str:
+    """Return the group of a test: those of a whole pipeline and those of single servers, one after another each."""
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    if folder in {"e2e", "chaos"} or "pipeline" in getattr(item, "fixturenames", ()):
+        return "pipeline"
+    return "" if folder in {"unit", "checker"} else "servers"
 
 
 @pytest.fixture(scope="session")

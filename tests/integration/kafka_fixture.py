@@ -20,8 +20,9 @@ from signal_pipeline.events.kafka import KafkaRecord
 from signal_pipeline.settings import Settings
 
 # Away from the other tests' pipelines, and below the ports that the system gives to clients: one of those may be taken
-# at any moment. Several test runs at once take different ones.
-_OFFSETS = range(10_000, 19_000, 100)
+# at any moment. Several test runs at once take different ones, and so do the processes of one.
+_PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_OFFSETS = range(10_000 + 4_000 * (_PROCESS % 2), 14_000 + 4_000 * (_PROCESS % 2), 100)
 _REQUEST_SECONDS = 20.0
 _STARTING = frozenset({KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS})
 
