@@ -121,7 +121,7 @@ dlq-metrics: python  ## the recovery's metrics as they are now
 
 ##@ Development
 test: install-dev  ## run all tests (T=path or T="-k name" selects; SECURE=1 against a secured pipeline)
-	SECURE=$(SECURE) $(PYTHON) -m pytest $(or $(T),-n 2 --dist loadgroup)
+	SECURE=$(SECURE) $(PYTHON) -m pytest $(or $(T),-n 2)
 
 bench: install-dev  ## run the benchmark; QUICK=1 takes less than 3 minutes
 	$(PYTHON) -m bench $(if $(QUICK),--quick)

@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.pipeline import Pipeline, own_pipeline
 from tests.support.sender import Sender
@@ -14,12 +16,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: a chaos cell that runs only when tests/chaos is asked for by name")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the plug-in reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long chaos cells out of a run of everything; say what one process of a parallel run keeps together."""
-    for item in items:
-        if group := _group(item):
-            item.add_marker(pytest.mark.xdist_group(group))
+    """Leave the long chaos cells out of a run of everything."""
     if any("chaos" in argument for argument in config.args):
         return
     left_out = [item for item in items if item.get_closest_marker("long")]
@@ -27,12 +25,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left_out)
 
 
-def _group(item: pytest.Item) -> str:
-    """Return the group of a test: those of a whole pipeline and those of single servers, one after another each."""
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    if folder in {"e2e", "chaos"} or "pipeline" in getattr(item, "fixturenames", ()):
-        return "pipeline"
-    return "" if folder in {"unit", "checker"} else "servers"
+class Folders(LoadScopeScheduling):
+    """Spreads tests over processes: a whole pipeline has one, single servers have one, the rest goes where room is."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = Path(nodeid.partition("::")[0]).parts[1]
+        if folder in {"unit", "checker"}:
+            return super()._split_scope(nodeid)
+        return "pipeline" if folder in {"chaos", "e2e"} else "servers"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Folders:
+    """Give a parallel run its scheduler."""
+    return Folders(config, log)
 
 
 @pytest.fixture(scope="session")
