@@ -156,6 +156,7 @@ pin-images: python  ## write the digest behind each image's tag that has none (n
 
 lock: install-dev  ## renew the locked requirements
 	bash local/lock.sh
+	$(LOCAL) generate
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} \

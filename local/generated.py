@@ -1,7 +1,7 @@
 """Files that are committed and yet derived: `python -m local generate` writes them, a test keeps them up to date.
 
 The containers' configuration comes from the same templates as that of the processes, `.env.example` and the table of
-settings from the settings model, Grafana's dashboards from their tables and the alerts' thresholds, what a cluster's
+settings from the settings model, an image's bill of materials from its lock, Grafana's dashboards from their tables and the alerts' thresholds, what a cluster's
 Prometheus is told from the rules and the roles; so none of them can differ from its source.
 """
 
@@ -66,6 +66,7 @@ Each secret may stand in a file instead, which the variable's name with `_FILE` 
 def generated_files() -> dict[Path, str]:
     """Return path and text of every generated file."""
     from local.api_reference import api_pages  # noqa: PLC0415 - a web framework comes with it; other commands need none
+    from local.supply.sbom import image_bills  # noqa: PLC0415 - it needs the development requirements
 
     folder = ROOT / "local" / "compose"
     return {
@@ -74,6 +75,7 @@ def generated_files() -> dict[Path, str]:
         ROOT / "docs" / "settings.md": _settings_table(),
         **{ROOT / "docs" / "api" / name: text for name, text in api_pages().items()},
         **{ROOT / "monitoring" / "grafana" / "dashboards" / name: text for name, text in dashboard_files().items()},
+        **{ROOT / "requirements" / name: text for name, text in image_bills().items()},
         **{ROOT / "deploy" / "monitoring" / name: text for name, text in cluster_files().items()},
     }
 

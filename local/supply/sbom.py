@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 
 from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
@@ -13,8 +14,9 @@ from packageurl import PackageURL
 import signal_pipeline
 from local.supply.locks import LOCKS, Jar, Pinned, read_jars, read_lock
 
-__all__ = ["bill_of_materials"]
+__all__ = ["bill_of_materials", "image_bills"]
 
+_OF_IMAGES = ("runtime", "otel")  # what the recipe's REQUIREMENTS may be
 # Makes the serial number a function of the content; the value itself means nothing.
 _NAMESPACE = uuid.UUID("b2f6f6f4-6f2a-5d43-9a0e-2f1f3f0c9d11")
 
@@ -41,6 +43,18 @@ def bill_of_materials(requirements: Iterable[Pinned] | None = None, jars: Iterab
     wanted = [parts[each.name] for each in pinned if not set(each.via) & parts.keys()]
     bom.register_dependency(product, wanted)
     return _text(bom)
+
+
+def image_bills() -> dict[str, str]:
+    """Return the bill that an image carries, by its file's name below requirements/: that of the lock it is built from.
+
+    It has no hashes: which file of a distribution is installed is the platform's choice, and the lock has each file's.
+    """
+    return {
+        f"{lock.stem}.cdx.json": bill_of_materials([replace(each, hashes=()) for each in read_lock(lock)], jars=())
+        for lock in LOCKS
+        if lock.stem in _OF_IMAGES
+    }
 
 
 def _distribution(each: Pinned) -> Component:
