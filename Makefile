@@ -151,6 +151,9 @@ sbom: install-dev  ## write the bill of materials in CycloneDX JSON (OUT=path, b
 secrets: install-dev  ## look for secrets in the files and in the history
 	$(LOCAL).supply secrets
 
+images: python  ## build the images with Docker (REGISTRY=host/path names them for platforms, PUSH=1 sends them there)
+	$(LOCAL).image images --registry '$(REGISTRY)' $(if $(PUSH),--push) --requirements $(or $(REQUIREMENTS),runtime)
+
 pin-images: python  ## write the digest behind each image's tag that has none (needs Docker with buildx)
 	$(LOCAL).supply pin-images
 
@@ -172,6 +175,6 @@ install-dev:
 	@local/install.sh --dev
 
 .PHONY: up down clean status watch health doctor logs logs-dlq emit-off emit-on load verify db-stats \
-	kafka-topics outbox-status debezium-config dlq-status dlq-stats dlq-metrics test bench chaos fuzz mutants lint lock audit sbom secrets pin-images \
+	kafka-topics outbox-status debezium-config dlq-status dlq-stats dlq-metrics test bench chaos fuzz mutants lint lock audit sbom secrets images pin-images \
 	help install \
 	python install-dev

@@ -1,8 +1,9 @@
 """Files that are committed and yet derived: `python -m local generate` writes them, a test keeps them up to date.
 
 The containers' configuration comes from the same templates as that of the processes, `.env.example` and the table of
-settings from the settings model, an image's bill of materials from its lock, Grafana's dashboards from their tables and the alerts' thresholds, what a cluster's
-Prometheus is told from the rules and the roles; so none of them can differ from its source.
+settings from the settings model, an image's bill of materials from its lock, Grafana's dashboards from their tables and
+the alerts' thresholds, what a cluster's Prometheus is told from the rules and the roles; so none of them can differ
+from its source.
 """
 
 from collections.abc import Iterator
