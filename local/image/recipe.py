@@ -15,7 +15,21 @@ from typing import Final
 __all__ = ["Instruction", "RecipeError", "Stage", "expand", "parse", "words"]
 
 KNOWN: Final = frozenset(
-    {"ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "LABEL", "RUN", "STOPSIGNAL", "USER", "WORKDIR"}
+    {
+        "ARG",
+        "CMD",
+        "COPY",
+        "ENTRYPOINT",
+        "ENV",
+        "EXPOSE",
+        "FROM",
+        "LABEL",
+        "RUN",
+        "STOPSIGNAL",
+        "USER",
+        "VOLUME",
+        "WORKDIR",
+    }
 )
 _INSTRUCTION: Final = re.compile(r"(?P<name>[A-Za-z]+)\s+(?P<value>\S.*)")
 _FROM: Final = re.compile(r"(?P<image>\S+@sha256:[0-9a-f]{64})(?:\s+AS\s+(?P<alias>[a-z][a-z0-9_.-]*))?", re.IGNORECASE)

@@ -102,9 +102,12 @@ class _Build:
         """Do each instruction in turn."""
         for instruction in self._stage.instructions:
             try:
-                getattr(self, f"_{instruction.name.lower()}")(instruction)
+                getattr(self, f"_{instruction.name.lower()}", self._unknown)(instruction)
             except RecipeError as exc:
                 raise RecipeError(f"line {instruction.line}, {instruction.name}: {exc}") from exc
+
+    def _unknown(self, _: Instruction) -> None:
+        raise RecipeError("it is not known how to follow this")
 
     def _text(self, text: str) -> str:
         return expand(text, self._declared | self.configuration.env)

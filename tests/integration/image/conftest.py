@@ -46,9 +46,9 @@ def image() -> Image:
     return Image(files=files, configuration=configuration)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """A broker without a topic."""
+    """A broker of the folder's own: the image makes the topics."""
     with running_broker(tmp_path_factory.mktemp("kafka") / "state") as running:
         yield running
 

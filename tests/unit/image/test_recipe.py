@@ -134,7 +134,7 @@ def test_a_small_recipe_is_followed(tmp_path: Path, context: Context) -> None:
     "body",
     [
         "COPY --chmod=777 file x", "COPY --from=other /a b", "COPY a b c", "ENV A B", "ENV A=1 A=2", "COPY $Z x",
-        "RUN true", "CMD x",
+        "RUN true", "CMD x", "VOLUME /data",
     ],
 )  # fmt: skip
 def test_what_cannot_be_followed_leaves_nothing(tmp_path: Path, context: Context, body: str) -> None:

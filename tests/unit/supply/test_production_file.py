@@ -3,26 +3,17 @@
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import SecretStr
 
 from local.layout import ROOT
 from signal_pipeline.settings import Settings
+from tests.support.compose import RESET, read
 
-RESET = object()
-
-
-class Loader(yaml.SafeLoader):
-    """Reads compose's !reset, which takes a variable of the first file away."""
-
-
-Loader.add_constructor("!reset", lambda *_: RESET)
-PRODUCTION: dict[str, Any] = Loader((ROOT / "deploy" / "compose" / "production.yml").read_text()).get_single_data()
-CONTAINERS: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+PRODUCTION: dict[str, Any] = read(ROOT / "deploy" / "compose" / "production.yml")
+CONTAINERS: dict[str, dict[str, Any]] = read(ROOT / "docker-compose.yml")["services"]
 PARTS = [name for name, box in CONTAINERS.items() if box["image"] == "signal-pipeline:local"]
-# Its server takes it as an argument in compose; the overlap of a rotation is empty but for a short time; compose's own
-# broker takes no login.
-VARIABLES = {"REDIS_PASSWORD", "JWT_PREVIOUS_SECRET_KEYS", "KAFKA_PASSWORD"}
+# The overlap of a rotation is empty but for a short time; compose's own broker takes no login.
+VARIABLES = {"JWT_PREVIOUS_SECRET_KEYS", "KAFKA_PASSWORD"}
 SECRETS = {name.upper() for name, field in Settings.model_fields.items() if field.annotation is SecretStr} - VARIABLES
 
 
@@ -45,12 +36,14 @@ def test_each_mounted_secret_has_a_file_and_nothing_else_changes() -> None:
     used = {name for box in services.values() for name in box.get("secrets", ())}
     folder = "${SECRETS_DIR:?names the folder with a file for each secret}"
     assert PRODUCTION["secrets"] == {name: {"file": f"{folder}/{name}"} for name in used}
-    assert services.keys() == {*PARTS, "postgres", "grafana", "traefik"}
-    assert all(box.keys() <= {"environment", "secrets"} for box in services.values())
+    assert services.keys() == {*PARTS, "postgres", "redis", "grafana", "traefik"}
+    assert all(box.keys() <= {"environment", "secrets"} for name, box in services.items() if name != "redis")
+    assert services["redis"].keys() == {"command", "environment", "healthcheck", "secrets"}
 
 
 def test_the_servers_take_their_passwords_from_files_too() -> None:
-    """PostgreSQL and Grafana each have their own form of `_FILE`; the variable of the first file is taken away."""
+    """PostgreSQL and Grafana each have their own form of `_FILE`, Redis reads it; the first file's variable goes."""
+    assert PRODUCTION["services"]["redis"]["environment"] == {"REDISCLI_AUTH": RESET}
     for name, variable, file in (
         ("postgres", "POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE"),
         ("grafana", "GF_SECURITY_ADMIN_PASSWORD", "GF_SECURITY_ADMIN_PASSWORD__FILE"),
