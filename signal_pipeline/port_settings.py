@@ -25,6 +25,8 @@ class PortSettings(BaseSettings):
     grafana_port: Port = Field(3000, description="Grafana")
     gateway_port: Port = Field(8080, description="gateway")
 
+    kafka_connector_port: Port = Field(8030, description="metrics and health of kafka-connector")
+
     emit_port: Port = Field(8001, description="HTTP of emit")
     emit_metrics_port: Port = Field(8011, description="metrics of emit and its trigger")
     emit_trigger_port: Port = Field(8021, description="metrics of the trigger of emit alone")

@@ -48,6 +48,13 @@ class Settings(PortSettings):
     function_url_replay_dlq: str = Field("", description="address of replay-dlq; default: its local port")
     function_url_confirm_outbox: str = Field("", description="address of confirm-outbox; default: its local port")
 
+    openfaas_url: str = Field("", description="OpenFaaS gateway of kafka-connector; default: 127.0.0.1, GATEWAY_PORT")
+    openfaas_username: str = Field("", description="user at the gateway; without one no login is sent")
+    openfaas_password: SecretStr = Field(SecretStr(""), description="its password")
+    openfaas_refresh_seconds: float = Field(
+        5.0, gt=0, le=3600, description="seconds after which kafka-connector asks for the functions again"
+    )
+
     kafka_bootstrap_servers: str = Field("", description="default: 127.0.0.1 and KAFKA_PORT")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="how clients speak to Kafka: SASL_SSL is encrypted, with a password"
@@ -200,6 +207,7 @@ class Settings(PortSettings):
             "kafka_bootstrap_servers": f"127.0.0.1:{self.kafka_port}",
             "redis_url": f"redis://127.0.0.1:{self.redis_port}/0",
             "metrics_bind_address": self.bind_address,
+            "openfaas_url": f"http://127.0.0.1:{self.gateway_port}",
             "connect_url": f"http://127.0.0.1:{self.connect_port}",
         }
         for role in ROLES:

@@ -19,10 +19,11 @@ from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.domain.retry import retry_after_seconds
 from signal_pipeline.events.kafka import KafkaRecord, trace_of
 from signal_pipeline.events.kafka_wire import HttpMessage, batch_message, single_message
+from signal_pipeline.events.openfaas import connector_message
 from signal_pipeline.observability.metrics import DeliveryMetrics
 from signal_pipeline.observability.tracing import current_trace, fail_span, span
 from signal_pipeline.trigger.manifest import KafkaTrigger
-from signal_pipeline.trigger.verdicts import Answer, failed_whole, read_answer
+from signal_pipeline.trigger.verdicts import Answer, failed_whole, read_answer, status_behind_gateway
 
 __all__ = ["RETRY_AFTER_CAP_SECONDS", "FunctionClient"]
 
@@ -66,13 +67,9 @@ class FunctionClient:
 
         Args:
             records: What to deliver, in order; one when `batch` is false.
-            batch: Send a CloudEvents batch; else one event in binary mode.
+            batch: Send a CloudEvents batch; else one event in binary mode, or one record in the form of the manifest.
         """
-        wrap, source = self._trigger.wrap_record, self._trigger.source
-        if batch:
-            message = batch_message(records, source=source, wrap_record=wrap)
-        else:
-            message = single_message(records[0], source=source, wrap_record=wrap)
+        message = self._message(records, batch=batch)
         # A batch has no id of its own, and a single event travels as a KafkaSource would send it.
         delivery = uuid4().hex if batch else ""
         if delivery:
@@ -82,6 +79,14 @@ class FunctionClient:
         self._metrics.delivery_latency.observe(time.perf_counter() - started)
         self._metrics.batch_events.observe(len(records))
         return replace(answer, delivery=delivery)
+
+    def _message(self, records: Sequence[KafkaRecord], *, batch: bool) -> HttpMessage:
+        wrap, source = self._trigger.wrap_record, self._trigger.source
+        if batch:
+            return batch_message(records, source=source, wrap_record=wrap)
+        if self._trigger.wire == "openfaas":
+            return connector_message(records[0])
+        return single_message(records[0], source=source, wrap_record=wrap)
 
     async def _traced(self, message: HttpMessage, records: Sequence[KafkaRecord], *, batch: bool) -> Answer:
         carried: dict[str, str | int] = {"messaging.system": "kafka", "messaging.batch.message_count": len(records)}
@@ -109,9 +114,10 @@ class FunctionClient:
                 asked = retry_after_seconds(
                     response.headers.get("Retry-After"), now=datetime.now(UTC), cap_seconds=RETRY_AFTER_CAP_SECONDS
                 )
-                return read_answer(
-                    status=response.status, body=body, events=events, batch=batch, retry_after_seconds=asked
-                )
+                status = response.status
+                if self._trigger.through_gateway:
+                    status = status_behind_gateway(status, body)
+                return read_answer(status=status, body=body, events=events, batch=batch, retry_after_seconds=asked)
         except TimeoutError:
             return failed_whole(FailureClass.DEPENDENCY, "timeout", "the function did not answer in time")
         except aiohttp.ClientResponseError as exc:

@@ -1,11 +1,9 @@
 """The trigger process: all sources of one role, their page, and an orderly end on SIGTERM."""
 
 import asyncio
-import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Protocol
 
 import uvloop
 from prometheus_client import CollectorRegistry
@@ -15,24 +13,11 @@ from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import DeliveryMetrics, TriggerMetrics, trigger_registry
 from signal_pipeline.observability.tracing import start_tracing, stop_tracing
 from signal_pipeline.settings import Settings
-from signal_pipeline.tls import client_context
-from signal_pipeline.trigger.kafka_source import KafkaTriggerSource
-from signal_pipeline.trigger.manifest import KafkaTrigger, RateTrigger, ScheduleTrigger, Trigger, load_triggers
+from signal_pipeline.trigger.manifest import Trigger, load_triggers
 from signal_pipeline.trigger.page import TriggerPage
-from signal_pipeline.trigger.rate import RateSource
-from signal_pipeline.trigger.schedule import ScheduleSource
+from signal_pipeline.trigger.sources import Source, make_source, stop_on_signals
 
 __all__ = ["run", "run_triggers"]
-
-
-class Source(Protocol):
-    """Anything that calls a function by itself."""
-
-    async def ready(self) -> bool:
-        """Tell whether it has what it needs."""
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then end in order."""
 
 
 def run(role: str, settings: Settings, *, folder: Path = Path("triggers")) -> int:
@@ -56,11 +41,7 @@ def run(role: str, settings: Settings, *, folder: Path = Path("triggers")) -> in
 
 
 async def _until_signal(triggers: Sequence[Trigger], settings: Settings, port: int) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return await run_triggers(triggers, settings, port=port, stop=stop)
+    return await run_triggers(triggers, settings, port=port, stop=stop_on_signals())
 
 
 async def run_triggers(triggers: Sequence[Trigger], settings: Settings, *, port: int, stop: asyncio.Event) -> int:
@@ -75,7 +56,7 @@ async def run_triggers(triggers: Sequence[Trigger], settings: Settings, *, port:
     registry = trigger_registry(commit=settings.build)
     metrics = TriggerMetrics(registry)
     deliveries = cache(lambda: DeliveryMetrics(registry))
-    sources = [_source(one, settings, metrics, deliveries) for one in triggers]
+    sources = [make_source(one, settings, metrics, deliveries) for one in triggers]
     page = _page(registry, sources, settings, port)
     try:
         await page.start()
@@ -84,18 +65,6 @@ async def run_triggers(triggers: Sequence[Trigger], settings: Settings, *, port:
         return await _run_all(sources, stop)
     finally:
         await page.stop()
-
-
-def _source(
-    trigger: Trigger, settings: Settings, metrics: TriggerMetrics, deliveries: Callable[[], DeliveryMetrics]
-) -> Source:
-    match trigger:
-        case KafkaTrigger():
-            return KafkaTriggerSource(trigger, settings, deliveries())
-        case RateTrigger():
-            return RateSource(trigger, settings, metrics)
-        case ScheduleTrigger():
-            return ScheduleSource(trigger, metrics, client_context(settings))
 
 
 def _page(registry: CollectorRegistry, sources: Sequence[Source], settings: Settings, port: int) -> TriggerPage:

@@ -10,7 +10,7 @@ Of a sink the reference is used, resolved to the address in the settings; `boots
 KAFKA_BOOTSTRAP_SERVERS, because a manifest is written for a cluster.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
@@ -23,7 +23,17 @@ from signal_pipeline.errors import ConfigurationError
 from signal_pipeline.settings import Settings
 from signal_pipeline.trigger.schema import ContainerSource, KafkaSink, KafkaSource, PingSource, Sink
 
-__all__ = ["KafkaTrigger", "RateTrigger", "ScheduleTrigger", "Trigger", "load_triggers"]
+__all__ = [
+    "KafkaTrigger",
+    "RateTrigger",
+    "Reading",
+    "ScheduleTrigger",
+    "Trigger",
+    "documents_of",
+    "load_triggers",
+    "parsed_trigger",
+    "sinks_of",
+]
 
 SINKS_FILE: Final = "kafka-sinks.yaml"
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -59,6 +69,8 @@ class KafkaTrigger:
         quarantine_topic: Where events go that expired.
         max_event_age_seconds: Age by the broker's timestamp at which an event expires; None never.
         wrap_record: Deliver the record itself instead of the event that it carries.
+        wire: `cloudevents`, or `openfaas`: one record a request, as OpenFaaS' own connector posts it.
+        through_gateway: The function is called through OpenFaaS' gateway, which answers in its place while it is away.
         credential: The header by which the function knows this trigger; empty with security off.
     """
 
@@ -82,6 +94,8 @@ class KafkaTrigger:
     quarantine_topic: str | None
     max_event_age_seconds: float | None
     wrap_record: bool
+    wire: Literal["cloudevents", "openfaas"] = "cloudevents"
+    through_gateway: bool = False
     credential: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -124,21 +138,41 @@ class RateTrigger:
 Trigger = KafkaTrigger | ScheduleTrigger | RateTrigger
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What manifests are read with.
+
+    Attributes:
+        path: Where they stand, for messages.
+        settings: Credentials.
+        sinks: Topic of each KafkaSink.
+        address: Address of a function; `LookupError` when there is none of that name.
+        through_gateway: The addresses are those of OpenFaaS' gateway.
+    """
+
+    path: Path
+    settings: Settings
+    sinks: Mapping[str, str]
+    address: Callable[[str], str]
+    through_gateway: bool = False
+
+
 def load_triggers(role: str, settings: Settings, *, folder: Path = Path("triggers")) -> tuple[Trigger, ...]:
     """Read the triggers of a role.
 
     Raises:
         ConfigurationError: a file is missing or a field is wrong; the message names file, manifest and field.
     """
-    sinks = _kafka_sinks(folder / SINKS_FILE)
     path = folder / f"{role}.yaml"
-    triggers = tuple(_trigger(document, path, settings, sinks) for document in _documents(path))
+    reading = Reading(path=path, settings=settings, sinks=sinks_of(folder), address=settings.function_url)
+    triggers = tuple(parsed_trigger(document, reading) for document in documents_of(path))
     if not triggers:
         raise ConfigurationError(f"{path} describes no source")
     return triggers
 
 
-def _documents(path: Path) -> list[Mapping[str, Any]]:
+def documents_of(path: Path) -> list[Mapping[str, Any]]:
+    """Return the manifests of a file; `ConfigurationError` when it cannot be read."""
     try:
         documents = [one for one in yaml.safe_load_all(path.read_text()) if one is not None]
     except OSError as exc:
@@ -151,8 +185,10 @@ def _documents(path: Path) -> list[Mapping[str, Any]]:
     return documents
 
 
-def _kafka_sinks(path: Path) -> dict[str, str]:
-    sinks = [_parsed(KafkaSink, document, path) for document in _documents(path)]
+def sinks_of(folder: Path) -> dict[str, str]:
+    """Return the topic of each KafkaSink by its name; `ConfigurationError` when their file is wrong."""
+    path = folder / SINKS_FILE
+    sinks = [_parsed(KafkaSink, document, path) for document in documents_of(path)]
     return {sink.metadata.name: sink.spec.topic for sink in sinks}
 
 
@@ -165,21 +201,22 @@ def _parsed(model: type[_Model], document: Mapping[str, Any], path: Path) -> _Mo
         raise ConfigurationError(f"{path}: {document.get('kind')}: {field}: {error['msg']}") from exc
 
 
-def _trigger(document: Mapping[str, Any], path: Path, settings: Settings, sinks: Mapping[str, str]) -> Trigger:
+def parsed_trigger(document: Mapping[str, Any], reading: Reading) -> Trigger:
+    """Return what a manifest describes; `ConfigurationError` names the field that is wrong."""
     model = _SOURCES.get(str(document.get("kind")))
     if model is None:
-        raise ConfigurationError(f"{path}: kind {document.get('kind')!r} is none of {', '.join(_SOURCES)}")
-    source = _parsed(model, document, path)
+        raise ConfigurationError(f"{reading.path}: kind {document.get('kind')!r} is none of {', '.join(_SOURCES)}")
+    source = _parsed(model, document, reading.path)
     match source:
         case KafkaSource():
-            return _kafka_trigger(source, path, settings, sinks)
+            return _kafka_trigger(source, reading)
         case PingSource():
-            return _schedule_trigger(source, path, settings)
+            return _schedule_trigger(source, reading)
         case ContainerSource():
-            return _rate_trigger(source, path, settings)
+            return _rate_trigger(source, reading)
 
 
-def _kafka_trigger(source: KafkaSource, path: Path, settings: Settings, sinks: Mapping[str, str]) -> KafkaTrigger:
+def _kafka_trigger(source: KafkaSource, reading: Reading) -> KafkaTrigger:
     spec, ours, delivery = source.spec, source.metadata.annotations, source.spec.delivery
     backoff = Backoff(
         base_seconds=delivery.backoff_delay.total_seconds(),
@@ -189,13 +226,13 @@ def _kafka_trigger(source: KafkaSource, path: Path, settings: Settings, sinks: M
     return KafkaTrigger(
         name=source.metadata.name,
         function=spec.sink.ref.name,
-        url=_url(spec.sink, path, settings),
+        url=_url(spec.sink, reading),
         topics=tuple(spec.topics),
         group=spec.consumer_group,
         source=f"/apis/v1/namespaces/{source.metadata.namespace}/kafkasources/{source.metadata.name}",
         offset_reset=spec.initial_offset,
         protocol=ours.group_protocol,
-        batch=ours.mode == "batch",
+        batch=ours.mode == "batch" and ours.wire == "cloudevents",
         batch_events=ours.batch_size,
         batch_bytes=ours.batch_bytes,
         batch_window_seconds=ours.batch_window.total_seconds(),
@@ -203,29 +240,31 @@ def _kafka_trigger(source: KafkaSource, path: Path, settings: Settings, sinks: M
         max_attempts=delivery.retry + 1,
         backoff=backoff,
         timeout_seconds=delivery.timeout.total_seconds(),
-        dead_letter_topic=_sink_topic(delivery.dead_letter_sink.ref.name, spec.topics, path, sinks),
-        quarantine_topic=_sink_topic(ours.quarantine_sink, spec.topics, path, sinks) if ours.quarantine_sink else None,
+        dead_letter_topic=_sink_topic(delivery.dead_letter_sink.ref.name, spec.topics, reading),
+        quarantine_topic=_sink_topic(ours.quarantine_sink, spec.topics, reading) if ours.quarantine_sink else None,
         max_event_age_seconds=ours.max_event_age.total_seconds() if ours.max_event_age else None,
         wrap_record=ours.wrap == "record",
-        credential=_credential(settings),
+        wire=ours.wire,
+        through_gateway=reading.through_gateway,
+        credential=_credential(reading.settings),
     )
 
 
-def _schedule_trigger(source: PingSource, path: Path, settings: Settings) -> ScheduleTrigger:
+def _schedule_trigger(source: PingSource, reading: Reading) -> ScheduleTrigger:
     return ScheduleTrigger(
         name=source.metadata.name,
-        url=_url(source.spec.sink, path, settings),
+        url=_url(source.spec.sink, reading),
         interval_seconds=source.metadata.annotations.interval.total_seconds(),
         content_type=source.spec.content_type,
         body=source.spec.data.encode(),
-        credential=_credential(settings),
+        credential=_credential(reading.settings),
     )
 
 
-def _rate_trigger(source: ContainerSource, path: Path, settings: Settings) -> RateTrigger:
+def _rate_trigger(source: ContainerSource, reading: Reading) -> RateTrigger:
     return RateTrigger(
         name=source.metadata.name,
-        url=_url(source.spec.sink, path, settings),
+        url=_url(source.spec.sink, reading),
         in_flight=source.metadata.annotations.in_flight,
     )
 
@@ -234,15 +273,17 @@ def _credential(settings: Settings) -> dict[str, str]:
     return {"x-api-key": settings.service_api_keys[0]} if settings.secured else {}
 
 
-def _url(sink: Sink, path: Path, settings: Settings) -> str:
+def _url(sink: Sink, reading: Reading) -> str:
     try:
-        address = settings.function_url(sink.ref.name)
+        address = reading.address(sink.ref.name)
     except LookupError as exc:
-        raise ConfigurationError(f"{path}: spec.sink.ref.name: {exc}") from exc
-    return address.rstrip("/") + (sink.uri or "/")
+        raise ConfigurationError(f"{reading.path}: spec.sink.ref.name: {exc}") from exc
+    # The gateway's own form of a function's root has no slash at its end.
+    return address.rstrip("/") + (sink.uri or ("" if reading.through_gateway else "/"))
 
 
-def _sink_topic(name: str, topics: Sequence[str], path: Path, sinks: Mapping[str, str]) -> str:
+def _sink_topic(name: str, topics: Sequence[str], reading: Reading) -> str:
+    path, sinks = reading.path, reading.sinks
     if name not in sinks:
         raise ConfigurationError(f"{path}: no KafkaSink {name!r} in {SINKS_FILE}")
     if sinks[name] in topics:

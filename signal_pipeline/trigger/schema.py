@@ -48,6 +48,7 @@ class KafkaAnnotations(_Annotations):
     max_event_age: _Positive | None = None
     quarantine_sink: str | None = None
     wrap: Literal["event", "record"] = "event"
+    wire: Literal["cloudevents", "openfaas"] = "cloudevents"
     group_protocol: Literal["classic", "consumer"] = "classic"
 
 

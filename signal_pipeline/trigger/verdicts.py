@@ -7,7 +7,8 @@
 3xx, 401, 403-405, 410   the address or token is wrong, not the event
 anything else            unexpected
 
-The failure class that a function names is believed where it fits the status.
+The failure class that a function names is believed where it fits the status. Behind OpenFaaS' gateway a 500 may be the
+gateway's own word for a function that it cannot reach; that says nothing about the event.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ import orjson
 
 from signal_pipeline.domain.failures import Failure, FailureClass
 
-__all__ = ["Answer", "failed_whole", "read_answer"]
+__all__ = ["Answer", "failed_whole", "read_answer", "status_behind_gateway"]
 
 _MAX_DETAIL: Final = 500
 _DURABLE: Final = frozenset({200, 202, 204})
@@ -45,6 +46,11 @@ _CLASSES: Final[dict[int, tuple[FailureClass, ...]]] = {
 }
 _MULTI_STATUS: Final = 207
 _UNSUPPORTED: Final = 415
+_SERVER_ERROR: Final = 500
+_UNAVAILABLE: Final = 503
+# What faas-provider writes, as plain text, when the connection to a function fails or breaks.
+_UNREACHED: Final = b"Can't reach service for:"
+_FIRST_BYTES: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +75,13 @@ class Answer:
 def failed_whole(failure_class: FailureClass, code: str, detail: str) -> Answer:
     """Return the answer to a delivery that failed as one, before or without a readable answer."""
     return Answer(whole=Failure(failure_class=failure_class, code=code, detail=detail))
+
+
+def status_behind_gateway(status: int, body: bytes) -> int:
+    """Return the status that is meant by an answer that came through OpenFaaS' gateway."""
+    if status == _SERVER_ERROR and _UNREACHED in body[:_FIRST_BYTES]:
+        return _UNAVAILABLE
+    return status
 
 
 def read_answer(*, status: int, body: bytes, events: int, batch: bool, retry_after_seconds: float) -> Answer:

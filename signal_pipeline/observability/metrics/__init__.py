@@ -4,6 +4,7 @@ A role has one metrics page. Its function serves the page and appends its trigge
 processes never declare the same name: the trigger's process metrics carry the prefix `trigger_`.
 """
 
+from signal_pipeline.observability.metrics.connector import ConnectorMetrics
 from signal_pipeline.observability.metrics.functions import (
     REFUSALS,
     AuthMetrics,
@@ -27,6 +28,7 @@ __all__ = [
     "AuthMetrics",
     "CertificateMetrics",
     "ConfirmMetrics",
+    "ConnectorMetrics",
     "DeliveryMetrics",
     "DetectMetrics",
     "EmitMetrics",

@@ -4,10 +4,13 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from signal_pipeline.events.envelope import CloudEvent, RefusedEvent
 from signal_pipeline.events.http import Mode, decode_request
 from signal_pipeline.events.kafka import KafkaRecord, decode_record
+from signal_pipeline.events.openfaas import _record, connector_message
 
 PLACE = [("x-topic", "signal-events"), ("x-kafka-partition", "3"), ("x-kafka-offset", "7")]
 CE = {"ce_specversion": "1.0", "ce_id": "1", "ce_source": "web", "ce_type": "login", "ce_subject": "Jürgen"}
@@ -85,3 +88,48 @@ def test_a_record_without_a_place_is_invalid(headers: list[tuple[str, str]]) -> 
     (event,) = decode_request(headers, b"{}").events
     assert isinstance(event, RefusedEvent)
     assert event.failure.code == "invalid_record"
+
+
+NAMES = st.sampled_from(["ce_id", "my-header", "x.y"])
+VALUES = st.text("aZ09 -é", max_size=9).map(str.strip).map(str.encode)
+RECORDS = st.builds(
+    KafkaRecord,
+    topic=st.just("signal-events"),
+    partition=st.integers(0, 99),
+    offset=st.integers(0, 2**63 - 1),
+    timestamp_ms=st.just(0),
+    key=st.none() | st.binary(max_size=20),
+    value=st.none() | st.binary(max_size=50),
+    headers=st.dictionaries(NAMES, VALUES).map(lambda found: tuple(found.items())),
+)
+
+
+@given(RECORDS)
+def test_what_is_written_for_a_handler_of_that_connector_is_what_was_read(record: KafkaRecord) -> None:
+    """Place, key, headers and value of a written record are read back as they were, whatever bytes the key has."""
+    message = connector_message(record)
+    headers = [(name.lower(), value.encode().decode("latin-1")) for name, value in message.headers.items()]
+    found = _record(headers, message.body)
+    assert (found.topic, found.partition, found.offset) == (record.topic, record.partition, record.offset)
+    assert (found.key, found.value) == (record.key, record.value or b"")
+    assert sorted(found.headers) == sorted(record.headers)
+
+
+def test_what_http_cannot_carry_is_left_out() -> None:
+    """Line breaks, bytes that are no text, names that are no tokens, and headers that would pass for the place."""
+    headers: tuple[tuple[str, bytes | None], ...] = (
+        ("good", b"1"), ("lines", b"a\r\nX-Api-Key: b"), ("bytes", b"\xff"), ("a b", b"1"), ("Offset", b"9"),
+        ("key-enc", b"b64"), ("null", None), ("twice", b"1"), ("twice", b"2"),
+    )  # fmt: skip
+    sent = connector_message(KafkaRecord("t", 3, 7, 0, b" k", b"v", headers)).headers
+    assert sent == {
+        "X-Topic": "t",
+        "X-Kafka-Partition": "3",
+        "X-Kafka-Offset": "7",
+        "X-Kafka-Key": "IGs=",
+        "X-Kafka-Key-Enc": "b64",
+        "X-Kafka-good": "1",
+        "X-Kafka-null": "",
+        "X-Kafka-twice": "2",
+        "Content-Type": "text/plain",
+    }

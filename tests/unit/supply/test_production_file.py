@@ -12,8 +12,9 @@ from tests.support.compose import RESET, read
 PRODUCTION: dict[str, Any] = read(ROOT / "deploy" / "compose" / "production.yml")
 CONTAINERS: dict[str, dict[str, Any]] = read(ROOT / "docker-compose.yml")["services"]
 PARTS = [name for name, box in CONTAINERS.items() if box["image"] == "signal-pipeline:local"]
-# The overlap of a rotation is empty but for a short time; compose's own broker takes no login.
-VARIABLES = {"JWT_PREVIOUS_SECRET_KEYS", "KAFKA_PASSWORD"}
+# The overlap of a rotation is empty but for a short time; compose's own broker takes no login; nothing in compose calls
+# an OpenFaaS gateway.
+VARIABLES = {"JWT_PREVIOUS_SECRET_KEYS", "KAFKA_PASSWORD", "OPENFAAS_PASSWORD"}
 SECRETS = {name.upper() for name, field in Settings.model_fields.items() if field.annotation is SecretStr} - VARIABLES
 
 

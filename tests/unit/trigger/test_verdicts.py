@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signal_pipeline.domain.failures import FailureClass
-from signal_pipeline.trigger.verdicts import Answer, read_answer
+from signal_pipeline.trigger.verdicts import Answer, read_answer, status_behind_gateway
 
 
 def read(status: int, body: bytes = b"", *, events: int = 3) -> Answer:
@@ -101,3 +101,20 @@ def test_a_multi_status_that_contradicts_itself_is_unreadable(body: bytes) -> No
 def test_no_answer_breaks_the_reader(status: int, body: bytes) -> None:
     """Any status with any body has a meaning."""
     assert isinstance(read(status, body), Answer)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "meant"),
+    [
+        (500, b"Can't reach service for: process-signal.", 503),
+        (500, b'{"detail": "a fault of the function"}', 500),
+        (500, b"x" * 1000 + b"Can't reach service for: x", 500),
+        (404, b"Can't reach service for: process-signal.", 404),
+        (200, b"Can't reach service for: process-signal.", 200),
+    ],
+)
+def test_a_gateway_that_cannot_reach_a_function_says_nothing_about_the_event(
+    status: int, body: bytes, meant: int
+) -> None:
+    """Its 500 means a dependency that is away; any other answer is the function's own."""
+    assert status_behind_gateway(status, body) == meant

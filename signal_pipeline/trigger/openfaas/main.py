@@ -1,0 +1,65 @@
+"""The connector process: gateway, connector, their page, and an orderly end on SIGTERM."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from signal_pipeline.observability.logs import get_logger
+from signal_pipeline.observability.metrics import ConnectorMetrics, TriggerMetrics, trigger_registry
+from signal_pipeline.observability.metrics.connector import RolePages
+from signal_pipeline.observability.tracing import start_tracing, stop_tracing
+from signal_pipeline.settings import Settings
+from signal_pipeline.trigger.openfaas.connector import Connector
+from signal_pipeline.trigger.openfaas.gateway import Gateway
+from signal_pipeline.trigger.openfaas.plan import Planner
+from signal_pipeline.trigger.page import TriggerPage
+from signal_pipeline.trigger.sources import stop_on_signals
+
+__all__ = ["CONNECTOR", "run", "run_connector"]
+
+CONNECTOR: Final = "kafka-connector"
+
+
+def run(settings: Settings, *, port: int, folder: Path = Path("triggers")) -> int:
+    """Run the connector until SIGTERM or SIGINT; returns the exit code.
+
+    Raises:
+        ConfigurationError: its port is taken, or a certificate cannot be read.
+    """
+    start_tracing(service=CONNECTOR, endpoint=settings.otel_exporter_otlp_endpoint)
+    try:
+        return uvloop.run(_until_signal(settings, port, folder))
+    finally:
+        stop_tracing()
+
+
+async def _until_signal(settings: Settings, port: int, folder: Path) -> int:
+    return await run_connector(settings, port=port, folder=folder, stop=stop_on_signals())
+
+
+async def run_connector(settings: Settings, *, port: int, folder: Path, stop: asyncio.Event) -> int:
+    """Run the connector and its page until `stop` is set; returns the exit code.
+
+    Args:
+        settings: Gateway, broker, addresses.
+        port: Where the page listens.
+        folder: Where the manifests are.
+        stop: Set to end.
+    """
+    registry = trigger_registry(commit=settings.build)
+    pages = RolePages(registry)
+    own = TriggerMetrics(pages.add(CONNECTOR))
+    async with Gateway(settings) as gateway:
+        planner = Planner(settings, folder=folder, address=gateway.address)
+        connector = Connector(gateway, planner, settings, ConnectorMetrics(registry), pages)
+        page = TriggerPage(registry, connector.ready, address=settings.metrics_bind_address, port=port)
+        try:
+            await page.start()
+            own.up.set(1)
+            get_logger().info("connector_started", gateway=settings.openfaas_url, port=port)
+            await connector.run(stop)
+        finally:
+            await page.stop()
+    return 0
