@@ -8,7 +8,7 @@ import typer
 
 from signal_pipeline.commands import access_cli, dlq_cli, offsets_cli, outbox_cli
 from signal_pipeline.commands.running import command_settings
-from signal_pipeline.topology import role_named
+from signal_pipeline.topology import ROLES, role_named
 
 __all__ = ["app"]
 
@@ -32,12 +32,23 @@ def serve(
         int | None, typer.Option(envvar="PORT", min=1, max=65_535, help="where; the role's own port without")
     ] = None,
 ) -> None:
-    """Serve a function over HTTP."""
+    """Serve a function over HTTP: a role, one of your own under functions/, or as kafka-connector that command."""
+    if role == "kafka-connector":  # OpenFaaS gives an image no arguments: there ROLE alone chooses
+        return kafka_connector(port)
+    if role not in {one.name for one in ROLES}:
+        return _serve_own(role, port)
     from signal_pipeline.roles.application import application  # noqa: PLC0415 - each command imports only its part
     from signal_pipeline.serving.server import serve as serve_function  # noqa: PLC0415
 
     with command_settings(role) as settings:
-        serve_function(role_named(role), application(role), settings, port=port or settings.port(role))
+        return serve_function(role_named(role), application(role), settings, port=port or settings.port(role))
+
+
+def _serve_own(name: str, port: int | None) -> None:
+    from signal_pipeline.serving.own_function import serve_own_function  # noqa: PLC0415
+
+    with command_settings(name) as settings:
+        serve_own_function(name, settings, port=port)
 
 
 @app.command()
@@ -47,6 +58,19 @@ def trigger(role: Role) -> None:
 
     with command_settings(f"{role}-trigger") as settings:
         raise typer.Exit(run(role_named(role).name, settings))
+
+
+@app.command("kafka-connector")
+def kafka_connector(
+    port: Annotated[
+        int | None, typer.Option(envvar="PORT", min=1, max=65_535, help="of its page; KAFKA_CONNECTOR_PORT without")
+    ] = None,
+) -> None:
+    """Call the functions of an OpenFaaS gateway for the topics that their annotation `topic` names."""
+    from signal_pipeline.trigger.openfaas.main import CONNECTOR, run  # noqa: PLC0415
+
+    with command_settings(CONNECTOR) as settings:
+        raise typer.Exit(run(settings, port=port or settings.kafka_connector_port))
 
 
 @app.command()

@@ -23,19 +23,28 @@ from signal_pipeline.serving.crowd import Crowd
 from signal_pipeline.settings import Settings
 from signal_pipeline.topology import Role
 
-__all__ = ["serve"]
+__all__ = ["framework_app", "run_server", "serve"]
 
 _DRAIN_SECONDS: Final = 25  # below the 30 s after which a platform kills
 
 
 def serve(role: Role, app: FunctionApp, settings: Settings, *, port: int) -> None:
-    """Serve until SIGTERM, then finish the requests in flight and close the clients.
+    """Serve a role until SIGTERM, then finish the requests in flight and close the clients.
 
     Raises:
         ConfigurationError: the port cannot be opened, or the function's source is not there.
     """
+    run_server(_WithLifespan(framework_app(role.name, role.target), app), role.name, settings, port=port)
+
+
+def run_server(app: ASGIApp, name: str, settings: Settings, *, port: int) -> None:
+    """Serve an application with a lifespan until SIGTERM, then finish the requests in flight.
+
+    Raises:
+        ConfigurationError: the port cannot be opened.
+    """
     config = uvicorn.Config(
-        _WithLifespan(_framework_app(role), app),
+        app,
         host=settings.bind_address,
         port=port,
         loop="uvloop",
@@ -58,7 +67,7 @@ def serve(role: Role, app: FunctionApp, settings: Settings, *, port: int) -> Non
     server = uvicorn.Server(config)
     server.run()
     if not server.started:
-        raise ConfigurationError(f"{role.name} could not start; its log names the reason")
+        raise ConfigurationError(f"{name} could not start; its log names the reason")
 
 
 def _protocol(settings: Settings) -> type[asyncio.Protocol]:
@@ -67,13 +76,22 @@ def _protocol(settings: Settings) -> type[asyncio.Protocol]:
     return cast("type[asyncio.Protocol]", made)
 
 
-def _framework_app(role: Role) -> ASGIApp:
+def framework_app(name: str, target: str) -> ASGIApp:
+    """Return functions-framework's application of a function.
+
+    Args:
+        name: Folder of the function under `functions/`; FUNCTION_SOURCE names another file.
+        target: Name of the Python function.
+
+    Raises:
+        ConfigurationError: the function's source is not there.
+    """
     from functions_framework.aio import create_asgi_app  # noqa: PLC0415 - an extra: other platforms bring their own
 
-    source = Path(os.environ.get("FUNCTION_SOURCE") or Path("functions") / role.name / "main.py")
+    source = Path(os.environ.get("FUNCTION_SOURCE") or Path("functions") / name / "main.py")
     if not source.is_file():
         raise ConfigurationError(f"no function at {source}; run from the repository root or set FUNCTION_SOURCE")
-    framework: ASGIApp = create_asgi_app(target=role.target, source=str(source), signature_type="http")  # type: ignore[no-untyped-call]
+    framework: ASGIApp = create_asgi_app(target=target, source=str(source), signature_type="http")  # type: ignore[no-untyped-call]
     return framework
 
 
