@@ -40,3 +40,18 @@ def test_no_role() -> None:
     )
     assert ended.returncode == 2
     assert "ROLE" in ended.stderr
+
+
+def test_the_connector_is_a_role_too() -> None:
+    """ROLE=kafka-connector serves its page at PORT: alive, not ready without a gateway; SIGTERM ends it in order."""
+    site = Site(role="kafka-connector", port=free_port(), metrics_port=0)
+    chosen = environment(ROLE=site.role, PORT=str(site.port), OPENFAAS_URL="http://127.0.0.1:1")
+    with subprocess.Popen(COMMAND, cwd=ROOT, env=chosen, start_new_session=True) as process:
+        try:
+            wait_for(site)
+            assert site.get("/_/health").status == 200
+            assert site.get("/_/ready").status == 503
+            assert "connector_gateway_up 0.0" in site.get("/metrics").body.decode()
+        finally:
+            process.terminate()
+        assert process.wait(30) == 0

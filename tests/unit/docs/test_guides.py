@@ -21,6 +21,7 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs" / "operations").glob("*.md")),
     *sorted((ROOT / "docs" / "adr").glob("*.md")),
+    *sorted((ROOT / "docs" / "platforms").glob("*.md")),
 ]
 SETTINGS = Settings(_env_file=None)  # type: ignore[call-arg]  # pydantic-settings takes it
 # Variables of others that the pages tell to set.
@@ -28,7 +29,7 @@ _FOREIGN = {
     "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "MODE", "NO_COLOR", "QUICK", "CELL", "COMPOSE_PROFILES", "DOMAIN",
     "ACME_EMAIL", "SSL_CERT_FILE", "OLD_URL", "NEW_PASSWORD", "SECURE", "OUT", "SECRETS_DIR", "GATEWAY_BIND_ADDRESS",
     "GATEWAY_TLS_PORT", "GATEWAY_CERT_FILE", "GATEWAY_KEY_FILE", "GATEWAY_TRUSTED_PROXIES", "GATEWAY_ADDRESS",
-    "NETWORK_SUBNET", "NETWORK_RANGE", "SASL_SSL",
+    "NETWORK_SUBNET", "NETWORK_RANGE", "SASL_SSL", "OPENFAAS_INSIDE_URL",
 }  # fmt: skip
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")

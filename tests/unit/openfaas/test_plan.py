@@ -11,6 +11,7 @@ from signal_pipeline.topology import ROLES
 from signal_pipeline.trigger.manifest import KafkaTrigger, RateTrigger, ScheduleTrigger, Trigger, load_triggers
 from signal_pipeline.trigger.openfaas.gateway import DeployedFunction
 from signal_pipeline.trigger.openfaas.plan import Planner
+from signal_pipeline.trigger.schema import KafkaAnnotations
 from tests.support.stack_file import read_stack
 
 SETTINGS = Settings(_env_file=None)
@@ -127,3 +128,13 @@ def test_dead_letters_never_come_back_to_the_function() -> None:
     """A function on the topic of its own dead letters is refused."""
     with pytest.raises(ConfigurationError, match="would go back"):
         planned("watcher", {"topic": "signal-events-quarantine"})
+
+
+def test_the_guide_describes_every_control() -> None:
+    """Each annotation of ours stands in the table of docs/platforms/openfaas.md."""
+    page = (ROOT / "docs" / "platforms" / "openfaas.md").read_text()
+    names = {str(field.alias) for field in KafkaAnnotations.model_fields.values()}
+    names |= {"initial-offset", "retry", "timeout", "dead-letter-sink"}
+    assert [
+        name for name in sorted(names) if f"`{name}`" not in page and f"`signal-pipeline.dev/{name}" not in page
+    ] == []
