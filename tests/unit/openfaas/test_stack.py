@@ -116,6 +116,20 @@ def test_what_faas_cli_would_drop_is_found(tmp_path: Path, change: tuple[str, st
         read_stack(copy)
 
 
+@pytest.mark.parametrize("path", ["stack.yml", "deploy/openfaas/connector.yml"])
+def test_what_is_merged_is_never_set_again(path: str) -> None:
+    """A key stands in a mapping or in what is merged into it: the strict parser of Go refuses both."""
+    mappings = [yaml.compose((ROOT / path).read_text())]
+    for node in mappings:  # grows while it is read
+        if isinstance(node, yaml.SequenceNode):
+            mappings += node.value
+        if isinstance(node, yaml.MappingNode):
+            own = {key.value for key, _ in node.value}
+            merged = [value for key, value in node.value if key.value == "<<"]
+            assert not [key.value for each in merged for key, _ in each.value if key.value in own]
+            mappings += [value for _, value in node.value]
+
+
 def test_substitution_has_two_forms() -> None:
     """A variable that is empty or missing gives its default; any other form is refused."""
     assert substituted("${A}-${B:-b:1}-${C:-c}", {"A": "a", "C": ""}) == "a-b:1-c"
