@@ -5,6 +5,7 @@ POST /function/NAME[/path]      the function's answer; 404 when there is none of
                                 connection to it fails
 """
 
+import asyncio
 import base64
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -42,12 +43,16 @@ class FakeGateway:
     Attributes:
         login: User and password that it demands; None lets everybody ask.
         listing: When set, what it answers instead of its functions.
+        held: When set, calls wait until the event is.
+        held_questions: When set, questions for the functions wait until the event is.
         invocations: Every call, in order.
         questions: The `Authorization` of each question for the functions, in order.
     """
 
     login: tuple[str, str] | None = None
     listing: str | None = None
+    held: asyncio.Event | None = None
+    held_questions: asyncio.Event | None = None
     invocations: list[Invocation] = field(default_factory=list)
     questions: list[str | None] = field(default_factory=list)
     _functions: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
@@ -97,6 +102,8 @@ class FakeGateway:
     async def _list(self, request: web.Request) -> web.Response:
         given = request.headers.get("Authorization")
         self.questions.append(given)
+        if self.held_questions is not None:
+            await self.held_questions.wait()
         if self.login is not None and given != basic(*self.login):
             return web.Response(status=401)
         if self.listing is not None:
@@ -107,6 +114,8 @@ class FakeGateway:
         name, path, body = request.match_info["name"], request.match_info.get("path", ""), await request.read()
         headers = {key.lower(): value for key, value in request.headers.items()}
         self.invocations.append(Invocation(function=name, path=path, headers=headers, body=body))
+        if self.held is not None:
+            await self.held.wait()
         if name not in self._functions:
             return web.Response(status=404, text=f"Cannot find service: {name}.")
         target = f"{self._functions[name][0].rstrip('/')}/{path}"

@@ -3,7 +3,7 @@
     gateway ──functions──▶ plan ──wanted──▶ compare ──▶ start       wanted, and nothing runs for it
                                                │
                                                ├──────▶ stop        it is gone, or its triggers changed: drained first,
-                                               │                    started anew once the old one has left its group
+                                               │                    started anew by a look after it has left its group
                                                └──────▶ keep        the same; or wrongly annotated now: the last that
                                                                     was right goes on
     gateway away ──▶ nothing is compared: all goes on as it is, and what is called waits in Kafka
@@ -12,6 +12,7 @@ Nothing waits for a drain but the function's own successor. What fails by itself
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -57,7 +58,6 @@ class Connector:
         self._log = get_logger()
         self._running: dict[str, RunningFunction] = {}
         self._refused: dict[str, str] = {}
-        self._wake = asyncio.Event()
         self._known: bool | None = None  # whether the gateway answered the last question; None before the first
 
     async def ready(self) -> bool:
@@ -66,12 +66,21 @@ class Connector:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then drain everything."""
+        ending = asyncio.create_task(self._stop_all(stop))
         try:
             while not stop.is_set():
                 await self._look()
-                await self._pause(stop)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), self._settings.openfaas_refresh_seconds)
         finally:
+            ending.cancel()
             await self._end()
+
+    async def _stop_all(self, stop: asyncio.Event) -> None:
+        """Begin to drain at once, also while a gateway that hangs keeps a look waiting."""
+        await stop.wait()
+        for running in self._running.values():
+            running.stop()
 
     async def _look(self) -> None:
         self._reap()
@@ -114,13 +123,7 @@ class Connector:
 
     def _start(self, name: str, triggers: tuple[Trigger, ...]) -> None:
         self._log.info("function_found", function=name, triggers=[one.name for one in triggers])
-        running = RunningFunction(name, triggers, self._settings, self._pages.add(name))
-        running.task.add_done_callback(lambda _: self._ended(running))
-        self._running[name] = running
-
-    def _ended(self, running: RunningFunction) -> None:
-        if running.stopping:  # its successor may begin now; what failed waits for the next look, or it could spin
-            self._wake.set()
+        self._running[name] = RunningFunction(name, triggers, self._settings, self._pages.add(name))
 
     def _reap(self) -> None:
         for name, running in list(self._running.items()):
@@ -137,14 +140,6 @@ class Connector:
             self._log.warning("gateway_away", detail=detail)
         self._known = up
         self._metrics.gateway_up.set(up)
-
-    async def _pause(self, stop: asyncio.Event) -> None:
-        """Wait for the next look: the interval, the end, or a function that has been drained."""
-        waits = [asyncio.ensure_future(one.wait()) for one in (stop, self._wake)]
-        await asyncio.wait(waits, timeout=self._settings.openfaas_refresh_seconds, return_when=asyncio.FIRST_COMPLETED)
-        for one in waits:
-            one.cancel()
-        self._wake.clear()
 
     async def _end(self) -> None:
         for running in self._running.values():

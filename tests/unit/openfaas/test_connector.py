@@ -27,11 +27,13 @@ class Run:
     Attributes:
         gateway: Whom it asks.
         folder: Its manifests.
+        stop: What ends it.
     """
 
     def __init__(self, gateway: FakeGateway, folder: Path, port: int) -> None:
         self.gateway = gateway
         self.folder = folder
+        self.stop = asyncio.Event()
         self._page = f"http://127.0.0.1:{port}"
 
     def schedule(self, name: str, *, interval: str = "PT0.01S", path: str = "/tick") -> None:
@@ -98,12 +100,11 @@ async def running(folder: Path, **settings: Any) -> AsyncIterator[Run]:
         port = int(probe.getsockname()[1])
     async with FakeGateway() as gateway:
         chosen = Settings(_env_file=None, openfaas_url=gateway.url, openfaas_refresh_seconds=0.01, **settings)
-        stop = asyncio.Event()
-        task = asyncio.create_task(run_connector(chosen, port=port, folder=folder, stop=stop))
         one = Run(gateway, folder, port)
+        task = asyncio.create_task(run_connector(chosen, port=port, folder=folder, stop=one.stop))
         await one.looks()
         yield one
-        stop.set()
+        one.stop.set()
         async with asyncio.timeout(DEADLINE_SECONDS):
             assert await task == 0
 
@@ -141,6 +142,21 @@ async def test_a_changed_manifest_replaces_what_runs(run: Run) -> None:
     before = run.calls("changing")
     await run.more("steady")
     assert run.calls("changing") == before
+
+
+async def test_a_successor_waits_until_its_predecessor_has_ended(run: Run) -> None:
+    """While a call of the old trigger is under way the new one does not begin; it begins once that has ended."""
+    run.schedule("changing")
+    run.gateway.deploy("changing", "http://127.0.0.1:1")
+    await run.more("changing")
+    run.gateway.held = asyncio.Event()
+    held = run.calls("changing")
+    await run.until(lambda: run.calls("changing") > held)
+    run.schedule("changing", path="/other")
+    await run.looks(5)
+    assert run.calls("changing", "other") == 0
+    run.gateway.held.set()
+    await run.more("changing", "other")
 
 
 async def test_a_gateway_that_is_away_changes_nothing(run: Run) -> None:
@@ -206,6 +222,22 @@ async def test_a_source_that_fails_begins_again(run: Run, monkeypatch: pytest.Mo
     await run.until(lambda: failures == 2)
     assert (await run.metrics())["trigger_up", "emit"] == 1
     await run.more("steady")
+
+
+async def test_the_end_waits_for_no_gateway(run: Run) -> None:
+    """Asked to end while the gateway hangs, it drains at once and not only when the question has timed out."""
+    run.schedule("ticker")
+    run.gateway.deploy("ticker", "http://127.0.0.1:1")
+    await run.more("ticker")
+    run.gateway.held_questions = asyncio.Event()
+    await run.looks(1)
+    run.stop.set()
+    await run.until(lambda: _is_down(run))
+    run.gateway.held_questions.set()
+
+
+async def _is_down(run: Run) -> bool:
+    return (await run.metrics())["trigger_up", "ticker"] == 0
 
 
 async def test_a_taken_port_is_said(run: Run) -> None:
