@@ -129,6 +129,9 @@ class Settings(PortSettings):
     max_body_bytes: int = Field(4 * 1024**2, ge=1024, description="largest request body")
     max_requests_in_flight: int = Field(256, ge=1, description="requests a function answers at once")
     max_connections: int = Field(1024, ge=16, description="connections a function holds open at once")
+    coalesce_requests: bool = Field(
+        True, description="let requests of one event each share writes; off: one write for each, to measure or debug"
+    )
     trigger_metrics_url: str = Field("", description="page of the role's trigger; default: its local port; none: -")
     trigger_instance: str = Field(
         "",

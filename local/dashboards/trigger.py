@@ -96,6 +96,15 @@ _DELIVERIES = Row(
             },
         ),
         graph(
+            "Events per shared write",
+            "Of requests with one event each, which others than our trigger send. Near 1 under load: the sender waits "
+            "for each answer before it sends the next event.",
+            {
+                "{{role}} p50": _quantile(0.5, "coalesced_events"),
+                "{{role}} p90": _quantile(0.9, "coalesced_events"),
+            },
+        ),
+        graph(
             "Time of a delivery",
             "From the request to the function's verdict. The function's own measure is shorter by the way there.",
             {

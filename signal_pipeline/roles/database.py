@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 from prometheus_client import CollectorRegistry
 
@@ -19,6 +19,8 @@ _PROBE_SECONDS: Final = 1.5  # a server that is up answers within milliseconds; 
 
 class DatabaseFunction(Function):
     """A role with a connection pool; ready when PostgreSQL answers."""
+
+    writes_together: ClassVar[bool] = True
 
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         super().__init__(settings, registry)

@@ -76,6 +76,7 @@ class FunctionApp:
         """Close what `open` made."""
         if self._open:
             self._open = False
+            await self._function.drain()
             await self._function.close()
             await self._function.access.close()
             self._page.stop()

@@ -11,11 +11,12 @@ from starlette.routing import BaseRoute
 from signal_pipeline.domain.failures import Failure
 from signal_pipeline.events.envelope import MAX_EVENT_BYTES, CloudEvent, RefusedEvent
 from signal_pipeline.events.http import Request, decode_request
-from signal_pipeline.observability.metrics import RateLimitMetrics, RequestMetrics
+from signal_pipeline.observability.metrics import CoalescingMetrics, RateLimitMetrics, RequestMetrics
 from signal_pipeline.observability.tracing import fail_span, span
 from signal_pipeline.security.limits import limiter_of
 from signal_pipeline.serving.access import INTERNAL, Access, Rule
 from signal_pipeline.serving.answers import verdict_response
+from signal_pipeline.serving.coalescing import Coalescer
 from signal_pipeline.serving.correlation import current_traceparent
 from signal_pipeline.serving.credentials import Credentials
 from signal_pipeline.serving.directory import Directory
@@ -35,12 +36,14 @@ class Function:
         event_paths: Where events are posted; empty for a role that takes none.
         event_rule: Who may post them.
         max_event_bytes: Largest data of one event; None for a role that does not look at data.
+        writes_together: Whether many events cost `handle` about as much as one, so that requests share a write.
     """
 
     name: ClassVar[str]
     event_paths: ClassVar[tuple[str, ...]] = ("/",)
     event_rule: ClassVar[Rule] = INTERNAL
     max_event_bytes: ClassVar[int | None] = MAX_EVENT_BYTES
+    writes_together: ClassVar[bool] = False
 
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         self.settings = settings
@@ -48,6 +51,7 @@ class Function:
         self.http_metrics = RequestMetrics(registry)
         self.limit_metrics = RateLimitMetrics(registry)
         self._log = RefusalLog()
+        self._coalescer = self._made_coalescer() if settings.coalesce_requests else None
 
     @cached_property
     def access(self) -> Access:
@@ -61,6 +65,11 @@ class Function:
 
     async def open(self) -> None:
         """Make the clients, in the worker. Must not fail or wait when a dependency is down."""
+
+    async def drain(self) -> None:
+        """Wait for writes that outlived their requests; called once no request is in flight, before `close`."""
+        if self._coalescer is not None:
+            await self._coalescer.drain()
 
     async def close(self) -> None:
         """Close the clients; called once no request is in flight."""
@@ -95,7 +104,7 @@ class Function:
 
     async def _verdicts(self, request: Request) -> list[Failure | None]:
         valid = [event for event in request.events if isinstance(event, CloudEvent)]
-        handled = iter(await self.handle(valid) if valid else ())
+        handled = iter(await self._handled(request, valid) if valid else ())
         verdicts = [
             self.refuse(event) if isinstance(event, RefusedEvent) else next(handled) for event in request.events
         ]
@@ -104,6 +113,19 @@ class Function:
                 self.http_metrics.refused.labels(verdict.failure_class.value).inc()
                 self._log.refused(event, verdict)
         return verdicts
+
+    async def _handled(self, request: Request, valid: Sequence[CloudEvent]) -> Sequence[Failure | None]:
+        # A batch is gathered already, and its sender splits it when it fails: it keeps a write of its own.
+        if self._coalescer is None or len(request.events) > 1:
+            return await self.handle(valid)
+        return [await self._coalescer.submit(valid[0])]
+
+    def _made_coalescer(self) -> Coalescer | None:
+        if not (self.writes_together and self.event_paths):
+            return None
+        events = CoalescingMetrics(self.registry).events
+        # One write holds no more data than one batch may.
+        return Coalescer(self.handle, most_bytes=self.settings.max_body_bytes, observe=events.observe)
 
     def refuse(self, event: RefusedEvent) -> Failure | None:
         """Return the verdict on an event that is not valid."""

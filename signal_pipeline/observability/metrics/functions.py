@@ -5,12 +5,18 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from signal_pipeline.domain.failures import FailureClass
-from signal_pipeline.observability.metrics.buckets import AGE_SECONDS, CALL_SECONDS, RECOVERY_SECONDS
+from signal_pipeline.observability.metrics.buckets import (
+    AGE_SECONDS,
+    BATCH_EVENTS,
+    CALL_SECONDS,
+    RECOVERY_SECONDS,
+)
 
 __all__ = [
     "REFUSALS",
     "AuthMetrics",
     "CertificateMetrics",
+    "CoalescingMetrics",
     "ConfirmMetrics",
     "DetectMetrics",
     "EmitMetrics",
@@ -56,6 +62,18 @@ class RequestMetrics:
         )
         for status in REFUSALS:
             self.refusals.labels(str(status))
+
+
+class CoalescingMetrics:
+    """How well requests of one event each share their writes."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.events = Histogram(
+            "coalesced_events",
+            "Events per shared write of requests with one event each.",
+            buckets=BATCH_EVENTS,
+            registry=registry,
+        )
 
 
 class CertificateMetrics:
