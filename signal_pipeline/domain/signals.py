@@ -35,9 +35,7 @@ _TIME: Final = re.compile(
     "[0-9]{4}(-[0-9]{2}){2}[Tt ][0-9]{2}(:[0-9]{2}){2}([.][0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 # Added by the transport on the way; they differ between deliveries of the same event, so they are not part of it.
-_TRANSPORT: Final = re.compile(
-    "knativekafka(partition|offset)|knativearrivaltime|knativeerror.*|kne(failureclass|errorid|correlationid)|dlq.*"
-)
+_TRANSPORT: Final = re.compile("knativekafka(partition|offset)|knativearrivaltime|knativeerror.*|dlq.*")
 
 
 # Members of a plain record that have a column; all others are kept as extensions.

@@ -24,6 +24,7 @@ from signal_pipeline.errors import InvalidEvent
 from signal_pipeline.events.dead_letter_metadata import (
     garbage_metadata,
     knative_metadata,
+    knative_metadata_of_record,
     named_values,
     read_metadata,
     uuid_or_none,
@@ -38,8 +39,10 @@ __all__ = ["DeadLetter", "letter_of", "letter_of_record", "signal_of_record"]
 _WRAPPED_HEADER: Final = "kafkaheader"
 # The one header name of an original record that must survive: replay counts attempts by it.
 _RESTORED: Final = {f"{_WRAPPED_HEADER}cedlqorigin": ORIGIN_HEADER}
-_KNATIVE_COPIES: Final = ("knefailureclass", "kneerrorid", "knecorrelationid")  # of the function's answer
-_TRANSPORT: Final = ("dlq", "knativeerror", "knativekafka", "knativearrivaltime", *_KNATIVE_COPIES)
+_TRANSPORT: Final = ("dlq", "knativeerror", "knativekafka", "knativearrivaltime")
+# Knative copies the function's headers `Kne-<name>` as extensions `<name>`. The copy of `Kne-Correlationid` cannot be
+# told from the event's own, which it equals where the event has one.
+_KNATIVE_COPIES: Final = frozenset({"failureclass", "errorid"})
 
 
 class _RawRecord(TypedDict):
@@ -105,7 +108,9 @@ def letter_of_record(record: KafkaRecord, *, now: datetime) -> DeadLetter:
     place = {"partition": record.partition, "offset": record.offset, "timestamp_ms": record.timestamp_ms}
     if metadata is None:
         original = record.headers
-        metadata = knative_metadata(binary_attributes(original), **place, now=now)
+        metadata = knative_metadata_of_record(binary_attributes(original), **place, now=now)
+        if metadata is not None:
+            original = tuple(header for header in original if not _is_of_knative(header[0]))
     return _identified(
         metadata or garbage_metadata(topic=record.topic, **place, now=now),
         KafkaRecord(
@@ -191,7 +196,9 @@ def _place(event: CloudEvent, extensions: dict[str, str]) -> tuple[int, int]:
 
 def _rebuilt(event: CloudEvent, topic: str) -> KafkaRecord:
     """Write the event again as the record it was, without what the transport added."""
-    kept = {name: value for name, value in event.extensions.items() if not _is_transport(name)}
+    own = {name: value for name, value in event.extensions.items() if not _is_transport(name)}
+    given_up_by_knative = any(name.startswith("knativeerror") for name in event.extensions)
+    kept = {name: value for name, value in own.items() if not (given_up_by_knative and name in _KNATIVE_COPIES)}
     encoded = encode_record(
         CloudEvent(
             id=event.id,
@@ -209,6 +216,12 @@ def _rebuilt(event: CloudEvent, topic: str) -> KafkaRecord:
         topic=topic,
     )
     return KafkaRecord(topic, 0, 0, 0, encoded.key, encoded.value, encoded.headers)
+
+
+def _is_of_knative(header: str) -> bool:
+    """Tell whether a header is an attribute that Knative added to the event that it gave up."""
+    name = header.removeprefix("ce_")
+    return name != header and (name in _KNATIVE_COPIES or (_is_transport(name) and not name.startswith("dlq")))
 
 
 def _is_transport(name: str) -> bool:

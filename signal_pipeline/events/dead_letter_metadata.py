@@ -4,16 +4,28 @@ The metadata can be forged: text is cut to what a column holds, numbers to their
 unexpected, a time that cannot be read is the time of arrival. Only where the record came from must be there.
 """
 
+import base64
+import binascii
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
+
+import orjson
 
 from signal_pipeline.domain.dead_letters import NAMES, DeadLetterMetadata, Disposition, disposition_of, sanitised
 from signal_pipeline.domain.failures import FailureClass
 from signal_pipeline.topology import ROLES, SIGNAL_EVENTS
 
-__all__ = ["garbage_metadata", "knative_metadata", "named_values", "read_metadata", "uuid_or_none"]
+__all__ = [
+    "garbage_metadata",
+    "knative_metadata",
+    "knative_metadata_of_record",
+    "named_values",
+    "read_metadata",
+    "uuid_or_none",
+]
 
 _GARBAGE_GROUP: Final = "replay-dlq"
 _KNATIVE_GROUP: Final = "knative"
@@ -84,8 +96,10 @@ def knative_metadata(
     """Return what is known of a record that Knative dead-lettered; None when Knative did not.
 
     Args:
-        values: Extensions by name: `knativeerrordest`, `knativeerrorcode`, `knativeerrordata`, `knefailureclass`.
-        partition: Partition of the dead letter itself: Knative does not say where the original lay.
+        values: Extensions by name: `knativeerrordest`, `knativeerrorcode`, `knativeerrordata`, and `failureclass`, the
+            copy of the function's header `Kne-Failureclass`.
+        partition: Partition of the dead letter itself, when it came through a source that put its own place over the
+            original's.
         offset: Its offset.
         timestamp_ms: Its timestamp, milliseconds since 1970.
         now: Time of arrival.
@@ -93,8 +107,10 @@ def knative_metadata(
     code = values.get("knativeerrorcode")
     if code is None and "knativeerrordest" not in values:
         return None
-    known = values.get("knefailureclass")
+    known = values.get("failureclass")
     failure_class = _failure_class(known) if known else _ANSWERS.get(code or "", FailureClass.UNEXPECTED)
+    answer = _answer(values.get("knativeerrordata", ""))
+    problem = _problem(answer)
     destination = values.get("knativeerrordest", "")
     function = next((role.name for role in ROLES if role.name in destination), "")
     return DeadLetterMetadata(
@@ -103,8 +119,8 @@ def knative_metadata(
         offset=offset,
         timestamp_ms=timestamp_ms,
         failure_class=failure_class,
-        code=sanitised(code or "unknown")[:_MAX_CODE_CHARACTERS],
-        message=sanitised(values.get("knativeerrordata", "")),
+        code=sanitised(problem.get("code") or code or "unknown")[:_MAX_CODE_CHARACTERS],
+        message=sanitised(problem.get("detail") or answer),
         attempts=1,
         first_failed_at=now,
         last_failed_at=now,
@@ -114,6 +130,39 @@ def knative_metadata(
         build="",
         disposition=disposition_of(failure_class),
     )
+
+
+def knative_metadata_of_record(
+    values: Mapping[str, str], *, partition: int, offset: int, timestamp_ms: int, now: datetime
+) -> DeadLetterMetadata | None:
+    """Return the same of a record of the dead-letter topic, which still says where the original lay.
+
+    A KafkaSource adds `knativekafkapartition` and `knativekafkaoffset` to every event. With them and the function that
+    failed, the dead letter has the id that our trigger would have given it.
+    """
+    metadata = knative_metadata(values, partition=partition, offset=offset, timestamp_ms=timestamp_ms, now=now)
+    origin = _number(values.get("knativekafkapartition"), _LARGEST_INT32)
+    origin_offset = _number(values.get("knativekafkaoffset"), _LARGEST_INT64)
+    if metadata is None or not metadata.function or origin is None or origin_offset is None:
+        return metadata
+    return replace(metadata, partition=origin, offset=origin_offset, group=metadata.function)
+
+
+def _answer(data: str) -> str:
+    """Return the text of the answer's first bytes, which Knative keeps in base64."""
+    try:
+        return base64.b64decode(data, validate=True).decode(errors="replace")
+    except (binascii.Error, ValueError):
+        return data
+
+
+def _problem(answer: str) -> dict[str, str]:
+    """Return the texts of the problem that a function of ours answered; none of any other answer."""
+    try:
+        found = orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
 
 
 def garbage_metadata(

@@ -76,10 +76,6 @@ def test_whose_signal(subject: str | None, attributes: Any, user: str | None, re
         (Event(extensions={"a": "é", "b": 1, "c": False}), {"a": "é", "b": 1, "c": False}),
         (Event(extensions={"knativekafkaoffset": "7", "knativekafkapartition": "1", "dlqid": "x"}), None),
         (Event(extensions={"knativearrivaltime": "x", "knativeerrordest": "x", "knativeerrorcode": 500}), None),
-        (
-            Event(extensions={"knefailureclass": "x", "kneerrorid": "x", "knecorrelationid": "x", "knee": "1"}),
-            {"knee": "1"},
-        ),
         (Event(extensions={"correlationid": "c", "traceparent": "t"}), {"correlationid": "c", "traceparent": "t"}),
     ],
 )

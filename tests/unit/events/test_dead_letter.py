@@ -1,5 +1,6 @@
 """Dead letters in each form in which a source can deliver them."""
 
+import base64
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -149,9 +150,56 @@ def test_dead_letter_of_knative(code: str, expected: FailureClass) -> None:
 
 
 def test_class_that_the_function_told_knative_wins() -> None:
-    """The header `Kne-Failureclass`, which Knative copies, is more precise than the status."""
-    extensions = {"knativeerrorcode": "422", "knefailureclass": "rejected"}
+    """The header `Kne-Failureclass`, which Knative copies as `failureclass`, is more precise than the status."""
+    extensions = {"knativeerrorcode": "422", "failureclass": "rejected"}
     assert letter_of(source_event(extensions), now=NOW).metadata.failure_class is FailureClass.REJECTED
+
+
+def test_problem_that_the_function_answered_tells_code_and_reason() -> None:
+    """Of the answer that Knative kept in base64, the problem's code and detail are those of the dead letter."""
+    problem = base64.b64encode(b'{"code": "identity_conflict", "detail": "taken", "status": 422}').decode()
+    metadata = letter_of(source_event({"knativeerrorcode": "422", "knativeerrordata": problem}), now=NOW).metadata
+    assert (metadata.code, metadata.message) == ("identity_conflict", "taken")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [("bm9wZQ==", "nope"), ("no base64", "no base64"), ("WzFd", "[1]"), ("eyJjb2RlIjogMX0=", '{"code": 1}'), ("", "")],
+)
+def test_answer_that_is_no_problem_is_the_reason_itself(data: str, message: str) -> None:
+    """Any other answer is kept as its text, under its status."""
+    metadata = letter_of(source_event({"knativeerrorcode": "500", "knativeerrordata": data}), now=NOW).metadata
+    assert (metadata.code, metadata.message) == ("500", message)
+
+
+def test_what_knative_added_does_not_come_back() -> None:
+    """The record of a letter that Knative wrote is the event without Knative's extensions, in both forms."""
+    added = {"knativeerrordest": "http://x", "knativeerrorcode": "503", "failureclass": "dependency", "errorid": "1"}
+    kept = letter_of(source_event({**added, "own": "1"}), now=NOW).headers
+    sent = (*EVENT_HEADERS, ("ce_own", b"1"), ("failureclass", b"no attribute"))
+    written = (*sent, *((f"ce_{name}", value.encode()) for name, value in added.items()))
+    raw = letter_of_record(record(written, b"{}", None), now=NOW)
+    assert raw.metadata.failure_class is FailureClass.DEPENDENCY
+    assert raw.headers == sent
+    assert not {f"ce_{name}" for name in added} & {name for name, _ in kept}
+    assert ("ce_own", b"1") in kept
+
+
+def test_letter_of_knative_has_the_id_that_our_trigger_would_give_it() -> None:
+    """A record that a KafkaSource gave up says where the original lay: given up either way, it is one dead letter."""
+    added = {"knativeerrordest": "http://process-signal.default", "knativeerrorcode": "422"}
+    place = {"knativekafkapartition": "3", "knativekafkaoffset": "41"}
+    written = [*EVENT_HEADERS, *((f"ce_{name}", value.encode()) for name, value in {**added, **place}.items())]
+    assert letter_of_record(record(written), now=NOW).metadata.id == METADATA.id
+    without = [header for header in written if header[0] != "ce_knativekafkaoffset"]
+    unplaced = letter_of_record(record(without), now=NOW).metadata
+    assert (unplaced.group, unplaced.partition, unplaced.offset) == ("knative", 0, 7)
+
+
+def test_extension_of_the_senders_own_is_no_copy() -> None:
+    """An event that Knative did not give up keeps extensions of the same names."""
+    ours = {"dlqtopic": "signal-events", "dlqpartition": "1", "dlqoffset": "7", "errorid": "own"}
+    assert ("ce_errorid", b"own") in letter_of(source_event(ours), now=NOW).headers
 
 
 def test_ids_of_letters_without_a_place_differ() -> None:
