@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -25,6 +26,8 @@ from signal_pipeline.topology import SIGNAL_EVENTS
 __all__ = ["Stage", "StageFailed", "local", "opened_stage"]
 
 _VARIABLES: Final = {"PORT_OFFSET": "19500", "STATE_DIR": ".local-bench", "LOG_LEVEL": "warning"}
+_BESIDE: Final = 30  # between the ports of functions and those of components
+_READY_SECONDS: Final = 30.0
 _STANDSTILL_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05  # a count costs the server some milliseconds, which both arms pay
 _ADMIN_SECONDS: Final = 20.0
@@ -44,9 +47,7 @@ class Stage:
 
     def fill(self, count: int) -> None:
         """Put a backlog of sample signals on signal-events, in front of an empty table."""
-        with psycopg.connect(self.settings.database_url.get_secret_value(), autocommit=True) as connection:
-            connection.execute("TRUNCATE signals, superseded_signals, anomalies, outbox_events")
-            connection.execute("CHECKPOINT")  # the writes of the last run are not paid by this one
+        self.empty()
         producer = Producer(
             {**producer_config(self.settings), "queue.buffering.max.messages": 1_000_000, "log_level": 0}
         )
@@ -57,6 +58,12 @@ class Stage:
             producer.poll(0)
         if producer.flush(_ADMIN_SECONDS):
             raise StageFailed("the broker did not take the backlog")
+
+    def empty(self) -> None:
+        """Empty the tables."""
+        with psycopg.connect(self.settings.database_url.get_secret_value(), autocommit=True) as connection:
+            connection.execute("TRUNCATE signals, superseded_signals, anomalies, outbox_events")
+            connection.execute("CHECKPOINT")  # the writes of the last run are not paid by this one
 
     def skip(self, groups: Sequence[str]) -> None:
         """Let groups without a running member pass everything that is on signal-events."""
@@ -87,14 +94,25 @@ class Stage:
         return Run(signals=count, seconds=ended - began, first_rows=first_rows)
 
     @contextmanager
-    def process(self, *arguments: str) -> Iterator[None]:
-        """Run a Python process of the benchmark while the block runs."""
-        running = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment())
+    def process(self, *arguments: str, **variables: str) -> Iterator[None]:
+        """Run a Python process of the benchmark, with settings of its own, while the block runs."""
+        running = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env={**environment(), **variables})
         try:
             yield
         finally:
             running.terminate()
             running.wait()
+
+    @contextmanager
+    def function_without_coalescing(self) -> Iterator[str]:
+        """Run a second function process-signal that gives each request a write of its own; lend its address."""
+        beside = Settings(port_offset=self.settings.port_offset + _BESIDE, state_dir=_VARIABLES["STATE_DIR"])
+        url = beside.function_url("process-signal")
+        database_url = self.settings.database_url.get_secret_value()
+        own = {"PORT_OFFSET": str(beside.port_offset), "DATABASE_URL": database_url, "COALESCE_REQUESTS": "False"}
+        with self.process("-m", "signal_pipeline", "serve", "process-signal", **own):
+            _wait_until_ready(url)
+            yield url
 
 
 @contextmanager
@@ -125,6 +143,19 @@ def local(*arguments: str) -> None:
 def environment() -> dict[str, str]:
     """Return the environment of the stage's processes."""
     return {**os.environ, **_VARIABLES}
+
+
+def _wait_until_ready(url: str) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/ready", timeout=_READY_SECONDS).close()  # noqa: S310 - our own
+        except OSError as exc:
+            if time.monotonic() > deadline:
+                raise StageFailed(f"{url} does not become ready") from exc
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
 
 
 def _rows(connection: psycopg.Connection[tuple[Any, ...]]) -> int:
