@@ -23,10 +23,10 @@ class Subject:
 
 DELIVERY: Final = Subject(
     title="Kafka to stored rows",
-    method="Each arm drains a backlog of sample signals from the same topic into the same table with all its indexes, on "
-    "the same broker and server, with `synchronous_commit` on. The arms take turns. An observer counts committed rows "
-    "twenty times a second; a rate is the rows between the first count that is not zero and the last, divided by the "
-    "time between the two: the start of a process does not count.",
+    method="Each arm drains a backlog of sample signals from the same topic into the same table with all its indexes, "
+    "on the same broker and server, with `synchronous_commit` on. The arms take turns. An observer counts committed "
+    "rows twenty times a second; a rate is the rows between the first count that is not zero and the last, divided by "
+    "the time between the two: the start of a process does not count.",
 )
 ONE_BY_ONE: Final = Subject(
     title="One event a request",
