@@ -8,11 +8,10 @@ import typer
 
 from signal_pipeline.commands import access_cli, dlq_cli, offsets_cli, outbox_cli
 from signal_pipeline.commands.running import command_settings
+from signal_pipeline.resources import SQL
 from signal_pipeline.topology import ROLES, role_named
 
 __all__ = ["app"]
-
-_SQL: Final = Path("sql")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(dlq_cli.app, name="dlq")
@@ -80,7 +79,7 @@ def migrate() -> None:
 
     with command_settings("migrate") as settings:
         url = settings.database_url.get_secret_value()
-        applied = apply_migrations(url, _SQL)
+        applied = apply_migrations(url, SQL)
         typer.echo("\n".join(f"applied {name}" for name in applied) or "the schema is up to date")
         if settings.database_logins_file:
             from signal_pipeline.commands.access_tables import make_logins  # noqa: PLC0415

@@ -15,12 +15,12 @@ Why the template says what it says:
 import json
 import time
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from pathlib import Path
 from string import Template
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from signal_pipeline.errors import ConfigurationError, DependencyUnavailable
+from signal_pipeline.resources import SQL
 from signal_pipeline.settings import Settings
 from signal_pipeline.tls import client_context
 
@@ -28,7 +28,7 @@ __all__ = ["CONNECTOR_NAME", "apply_connector", "connector_configuration", "conn
 
 CONNECTOR_NAME: Final = "outbox-connector"
 
-_TEMPLATE: Final = Path(__file__).resolve().parents[2] / "sql" / "debezium" / "outbox-connector.json"
+_TEMPLATE: Final = SQL / "debezium" / "outbox-connector.json"
 _PATH: Final = f"/connectors/{CONNECTOR_NAME}"
 _REQUEST_SECONDS: Final = 10
 _LOOK_SECONDS: Final = 2  # Connect answers from memory

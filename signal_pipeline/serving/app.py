@@ -82,6 +82,10 @@ class FunctionApp:
             self._page.stop()
             await asyncio.to_thread(stop_tracing)
 
+    async def ready(self) -> bool:
+        """Tell whether every dependency answers; asked too often, it says what it found half a second ago."""
+        return not any((await self._checked()).values())
+
     def _build(self) -> ASGIApp:
         routes = [*self._event_routes(), *self._function.routes(), *self._service_routes()]
         handlers = {HTTPException: _http_error, PipelineError: self._pipeline_error, Exception: _unexpected_error}

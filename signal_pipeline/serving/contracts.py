@@ -6,7 +6,6 @@ JSON Schema 2020-12 and in draft 7, which AsyncAPI reads; so what is served as o
 
 from collections.abc import Sequence
 from functools import cache, partial
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -16,12 +15,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from signal_pipeline.errors import ConfigurationError
+from signal_pipeline.resources import CONTRACTS
 from signal_pipeline.serving.access import KNOWN, Access
 
 __all__ = ["SCHEMAS", "asyncapi_document", "contract_routes", "schema_document"]
 
 SCHEMAS: Final = ("anomaly-event", "dead-letter-headers", "signal")
-_FOLDER: Final = Path(__file__).resolve().parents[2] / "docs"
 _OF_A_FILE: Final = ("$schema", "$id")
 
 
@@ -79,6 +78,6 @@ def _reference(reference: str, places: dict[str, str]) -> str:
 
 def _read(name: str) -> bytes:
     try:
-        return (_FOLDER / name).read_bytes()
+        return (CONTRACTS / name).read_bytes()
     except OSError as exc:
         raise ConfigurationError(f"{name} of the contracts is not there") from exc

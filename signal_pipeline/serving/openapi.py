@@ -4,17 +4,17 @@
 """
 
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
 import yaml
 
 from signal_pipeline.errors import ConfigurationError
+from signal_pipeline.resources import CONTRACTS
 
 __all__ = ["openapi_document"]
 
-_FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "openapi"
+_FOLDER: Final = CONTRACTS / "openapi"
 
 
 @cache

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import LiteralString
 
 from signal_pipeline.errors import ConfigurationError
+from signal_pipeline.resources import SQL
 
 __all__ = ["SQL_DIRECTORY", "Query", "load_queries", "query"]
 
-SQL_DIRECTORY = Path(__file__).resolve().parents[2] / "sql"
+SQL_DIRECTORY = SQL
 
 _NAME = "-- name: "
 _PURPOSE = "-- purpose: "

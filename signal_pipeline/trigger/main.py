@@ -12,6 +12,7 @@ from signal_pipeline.errors import ConfigurationError
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import DeliveryMetrics, TriggerMetrics, trigger_registry
 from signal_pipeline.observability.tracing import start_tracing, stop_tracing
+from signal_pipeline.resources import TRIGGERS
 from signal_pipeline.settings import Settings
 from signal_pipeline.trigger.manifest import Trigger, load_triggers
 from signal_pipeline.trigger.page import TriggerPage
@@ -20,7 +21,7 @@ from signal_pipeline.trigger.sources import Source, make_source, stop_on_signals
 __all__ = ["run", "run_triggers"]
 
 
-def run(role: str, settings: Settings, *, folder: Path = Path("triggers")) -> int:
+def run(role: str, settings: Settings, *, folder: Path = TRIGGERS) -> int:
     """Run the triggers of a role until SIGTERM or SIGINT.
 
     Returns:

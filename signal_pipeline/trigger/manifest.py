@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from signal_pipeline.domain.retry import Backoff
 from signal_pipeline.errors import ConfigurationError
+from signal_pipeline.resources import TRIGGERS
 from signal_pipeline.settings import Settings
 from signal_pipeline.trigger.schema import ContainerSource, KafkaSink, KafkaSource, PingSource, Sink
 
@@ -157,7 +158,7 @@ class Reading:
     through_gateway: bool = False
 
 
-def load_triggers(role: str, settings: Settings, *, folder: Path = Path("triggers")) -> tuple[Trigger, ...]:
+def load_triggers(role: str, settings: Settings, *, folder: Path = TRIGGERS) -> tuple[Trigger, ...]:
     """Read the triggers of a role.
 
     Raises:
