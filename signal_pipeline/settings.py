@@ -54,6 +54,9 @@ class Settings(PortSettings):
     openfaas_refresh_seconds: float = Field(
         5.0, gt=0, le=3600, description="seconds after which kafka-connector asks for the functions again"
     )
+    k_sink: str = Field(
+        "", description="address of a trigger's function, as Knative injects it; goes before FUNCTION_URL_…"
+    )
 
     kafka_bootstrap_servers: str = Field("", description="default: 127.0.0.1 and KAFKA_PORT")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(

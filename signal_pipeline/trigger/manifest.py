@@ -7,7 +7,9 @@ KafkaSink         names the topic that a dead-letter reference means; kept in `t
 
 What a cluster understands stands in `spec`, what only this trigger understands in annotations `signal-pipeline.dev/…`.
 Of a sink the reference is used, resolved to the address in the settings; `bootstrapServers` is overridden by
-KAFKA_BOOTSTRAP_SERVERS, because a manifest is written for a cluster.
+KAFKA_BOOTSTRAP_SERVERS, because a manifest is written for a cluster. In one, where this trigger is the container of a
+ContainerSource or the subject of a SinkBinding, the address is the injected K_SINK. K_CE_OVERRIDES is not read: events
+are delivered with the attributes that they have. Nor is K_CA_CERTS: whom to trust is TLS_CA_FILE.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -279,8 +281,11 @@ def _url(sink: Sink, reading: Reading) -> str:
         address = reading.address(sink.ref.name)
     except LookupError as exc:
         raise ConfigurationError(f"{reading.path}: spec.sink.ref.name: {exc}") from exc
-    # The gateway's own form of a function's root has no slash at its end.
-    return address.rstrip("/") + (sink.uri or ("" if reading.through_gateway else "/"))
+    if reading.through_gateway:  # whose own form of a function's root has no slash at its end
+        return address.rstrip("/") + (sink.uri or "")
+    # Of a sink with a path, K_SINK has it already.
+    injected = reading.settings.k_sink.removesuffix(sink.uri or "/")
+    return (injected or address).rstrip("/") + (sink.uri or "/")
 
 
 def _sink_topic(name: str, topics: Sequence[str], reading: Reading) -> str:

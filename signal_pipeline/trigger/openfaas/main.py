@@ -10,6 +10,7 @@ from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import ConnectorMetrics, TriggerMetrics, trigger_registry
 from signal_pipeline.observability.metrics.connector import RolePages
 from signal_pipeline.observability.tracing import start_tracing, stop_tracing
+from signal_pipeline.resources import TRIGGERS
 from signal_pipeline.settings import Settings
 from signal_pipeline.trigger.openfaas.connector import Connector
 from signal_pipeline.trigger.openfaas.gateway import Gateway
@@ -22,7 +23,7 @@ __all__ = ["CONNECTOR", "run", "run_connector"]
 CONNECTOR: Final = "kafka-connector"
 
 
-def run(settings: Settings, *, port: int, folder: Path = Path("triggers")) -> int:
+def run(settings: Settings, *, port: int, folder: Path = TRIGGERS) -> int:
     """Run the connector until SIGTERM or SIGINT; returns the exit code.
 
     Raises:

@@ -39,7 +39,7 @@ ADDRESSES = {
 }
 # A container has its default ports whatever is published; a role's trigger page is told to that role alone; what it was
 # built from is the image's own; there the gateway speaks TLS, and files of this machine are not in a container.
-NOT_PASSED = re.compile(r"BUILD|PORT_OFFSET|TRIGGER_METRICS_URL|[A-Z_]+_FILE|[A-Z_]+_PORT")
+NOT_PASSED = re.compile(r"BUILD|K_SINK|PORT_OFFSET|TRIGGER_METRICS_URL|[A-Z_]+_FILE|[A-Z_]+_PORT")
 
 
 @pytest.fixture(scope="module")

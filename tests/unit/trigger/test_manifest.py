@@ -57,6 +57,20 @@ def test_the_address_of_a_function_is_a_setting() -> None:
     assert rate.url == "https://emit.example/base/emit"
 
 
+@pytest.mark.parametrize(
+    ("role", "injected", "urls"),
+    [
+        ("emit", "http://emit.test.svc/emit", ["http://emit.test.svc/emit"]),
+        ("process-signal", "http://ps.test.svc", ["http://ps.test.svc/", "http://ps.test.svc/purge"]),
+        ("replay-dlq", "http://letters.test.svc/", ["http://letters.test.svc/", "http://letters.test.svc/tick"]),
+    ],
+)
+def test_the_sink_that_knative_injects(role: str, injected: str, urls: list[str]) -> None:
+    """K_SINK goes before the setting; it has the path of the sink it stands for, and the others get their own."""
+    settings = Settings(_env_file=None, k_sink=injected, function_url_emit="http://elsewhere")
+    assert [one.url for one in load_triggers(role, settings, folder=TRIGGERS)] == urls
+
+
 def annotate(name: str, value: str) -> Change:
     """Set one of our annotations."""
     return lambda one: one["metadata"]["annotations"].update({f"signal-pipeline.dev/{name}": value})  # type: ignore[index]
