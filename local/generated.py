@@ -2,8 +2,8 @@
 
 The containers' configuration comes from the same templates as that of the processes, `.env.example` and the table of
 settings from the settings model, an image's bill of materials from its lock, Grafana's dashboards from their tables and
-the alerts' thresholds, what a cluster's Prometheus is told from the rules and the roles; so none of them can differ
-from its source.
+the alerts' thresholds, what a cluster's Prometheus and Strimzi are told from the rules, the roles, the topics and the
+connector; so none of them can differ from its source.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from local.cluster_kafka import kafka_files
 from local.cluster_monitoring import cluster_files
 from local.dashboards import dashboard_files
 from local.layout import ROOT
@@ -78,6 +79,7 @@ def generated_files() -> dict[Path, str]:
         **{ROOT / "monitoring" / "grafana" / "dashboards" / name: text for name, text in dashboard_files().items()},
         **{ROOT / "requirements" / name: text for name, text in image_bills().items()},
         **{ROOT / "deploy" / "monitoring" / name: text for name, text in cluster_files().items()},
+        **{ROOT / "deploy" / "knative" / "kafka" / name: text for name, text in kafka_files().items()},
     }
 
 

@@ -3,13 +3,14 @@
 #
 #   local/install.sh            components (PostgreSQL, Kafka, Connect, Redis, Prometheus) and the Python environment
 #   local/install.sh --python   the Python environment only
-#   local/install.sh --dev      everything, with the development tools on top: Python's, and Node's for the Bruno collection
+#   local/install.sh --dev      everything, with the development tools on top: Python's, Node's for the Bruno collection,
+#                               and, where Go is installed, two that check a cluster's manifests
 #
-# Touches: system packages (never a server that exists, none is started), .venv, .local/lib.
+# Touches: system packages (never a server that exists, none is started), .venv, .local/lib, .local/tools.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly LIB=.local/lib VENV=.venv NODE=.venv/node SUMS=local/kafka/sha256sums
+readonly LIB=.local/lib TOOLS=.local/tools/bin VENV=.venv NODE=.venv/node SUMS=local/kafka/sha256sums
 readonly CREATECLUSTER=/etc/postgresql-common/createcluster.d/signal-pipeline.conf POLICY=/usr/sbin/policy-rc.d
 WITH_COMPONENTS=yes WITH_DEV=no
 export PATH="$PATH:/usr/sbin:/sbin"
@@ -143,6 +144,32 @@ install_node() {
   node_lock_sum >"$NODE/.installed"
 }
 
+# --- Go --------------------------------------------------------------------------------------------------------------
+
+go_is_new_enough() {
+  local version
+  have go || return 1
+  version=$(go env GOVERSION 2>/dev/null)
+  [[ $version =~ ^go1\.([0-9]+) && ${BASH_REMATCH[1]} -ge 24 ]] || [[ $version =~ ^go[2-9]\. ]]
+}
+
+# Installs a program of Go once; the version is in its stamp. Without it the tests that need it are skipped, and say so.
+install_go_tool() {
+  local name=$1 package=$2 version=$3 stamp
+  stamp=$TOOLS/.$name-$version
+  [[ -x $TOOLS/$name && -f $stamp ]] && return 0
+  say "installing $name $version with Go"
+  mkdir -p "$TOOLS"
+  GOBIN="$PWD/$TOOLS" go install "$package@$version" || { say "go could not install $name (see above); its tests are skipped"; return 0; }
+  touch "$stamp"
+}
+
+install_cluster_tools() {
+  go_is_new_enough || return 0
+  install_go_tool kubeconform github.com/yannh/kubeconform/cmd/kubeconform v0.8.0
+  install_go_tool kustomize sigs.k8s.io/kustomize/kustomize/v5 v5.8.1
+}
+
 # --- jars ------------------------------------------------------------------------------------------------------------
 
 # Downloads beside, verifies, then moves into place: an interrupted download is never taken for a complete one.
@@ -180,7 +207,7 @@ if have flock; then flock 9; fi  # a second install waits for the first
 mapfile -t packages < <(missing_packages)
 [[ ${#packages[@]} -eq 0 ]] || install_packages "${packages[@]}"
 install_python
-[[ $WITH_DEV == no ]] || install_node
+[[ $WITH_DEV == no ]] || { install_node; install_cluster_tools; }
 if [[ $WITH_COMPONENTS == yes ]]; then
   install_jars
   [[ -f $LIB/.java-ok ]] || { java_is_new_enough || fail "Java 17 or newer must come first on PATH"; touch "$LIB/.java-ok"; }
