@@ -9,13 +9,14 @@ The environment is kept in .local and made anew when what it depends on changes;
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
+import tempfile
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -64,19 +65,30 @@ class Host:
     folder: Path
 
 
-def build(role: str, folder: Path) -> Host:
-    """Install a function folder with the middleware beside it; skips the test where pip cannot reach its index."""
-    shutil.rmtree(folder / "scaffolding", ignore_errors=True)
+@cache
+def built() -> Host:
+    """Return an environment into which process-signal was installed, with the middleware beside it.
+
+    The other roles differ in a file of three lines, which comes first on their path. Skips the test where pip cannot
+    reach its index for the first such environment.
+    """
+    folder = Path(_folder().name)
     scaffolding = folder / "scaffolding"
     (scaffolding / "service").mkdir(parents=True)
     (scaffolding / "pyproject.toml").write_text(_PYPROJECT)
     (scaffolding / "service" / "__init__.py").touch()
     (scaffolding / "service" / "main.py").write_text(_MAIN)
-    (scaffolding / "f").symlink_to(ROOT / "functions" / role)
+    (scaffolding / "f").symlink_to(ROOT / "functions" / "process-signal")
     python = _environment()
     _pip(python, "uninstall", "--yes", "service", "function", "signal-pipeline")
     _pip(python, "install", "--no-build-isolation", str(scaffolding))
     return Host(python=python, main=scaffolding / "service" / "main.py", folder=folder)
+
+
+@cache
+def _folder() -> "tempfile.TemporaryDirectory[str]":
+    """Return a folder outside the repository, which is removed with this process."""
+    return tempfile.TemporaryDirectory(prefix="signal-pipeline-func-")
 
 
 @contextmanager

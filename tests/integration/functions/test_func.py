@@ -14,7 +14,7 @@ import pytest
 
 from signal_pipeline.topology import ROLES
 from tests.contract.client import Site
-from tests.integration.functions.func_host import Host, build, started
+from tests.integration.functions.func_host import Host, built, started
 from tests.support.waiting import wait_for
 
 HEADERS = {
@@ -26,10 +26,10 @@ LONG = json.dumps({"session_id": "x" * 3000}).encode()
 BATCH = {"content-type": "application/cloudevents-batch+json"}
 
 
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
-    """One environment, into which process-signal was installed."""
-    return build("process-signal", tmp_path_factory.mktemp("func"))
+@pytest.fixture
+def host() -> Host:
+    """The one environment of this run."""
+    return built()
 
 
 def ready(site: Site) -> bool:

@@ -11,6 +11,7 @@ from local.layout import ROOT
 from signal_pipeline.topology import role_named
 from tests.contract.client import Site, free_port
 from tests.contract.conftest import wait_for
+from tests.integration.functions.func_host import built
 from tests.integration.platforms.watchdog import watchdog
 
 __all__ = ["WAYS", "Way"]
@@ -96,9 +97,20 @@ def _of_watchdog(site: Site, environment: Mapping[str, str]) -> Iterator[None]:
             yield
 
 
+def _func(site: Site, environment: Mapping[str, str]) -> Iterator[None]:
+    """Serve as func's host runner does: its middleware and server, in an environment without functions-framework."""
+    host = built()
+    chosen = {
+        "PYTHONPATH": str(ROOT / "functions" / site.role),
+        "LISTEN_ADDRESS": f"127.0.0.1:{site.port}",
+    }
+    yield from _process([str(host.python), str(host.main), "http"], {**environment, **chosen})
+
+
 WAYS = (
     Way(name="image", start=_image),
     Way(name="functions-framework", start=_functions_framework),
     Way(name="uvicorn", start=_uvicorn),
+    Way(name="func", start=_func),
     Way(name="of-watchdog", start=_of_watchdog),
 )
