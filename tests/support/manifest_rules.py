@@ -10,12 +10,14 @@ __all__ = ["pod_spec", "reference_faults", "rule_faults"]
 
 Document = dict[str, Any]
 _KNATIVE = "serving.knative.dev/v1"
+_RESERVED_PATHS = {"/", "/dev", "/dev/log"}
+_RESERVED_VARIABLES = {"PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"}
 _CLUSTER_WIDE = {"Namespace"}
 
 
 def rule_faults(document: Document) -> list[str]:
     """Return the rules that one document breaks."""
-    rules = (_container_rules, _scaling_rules, _selector_rules, _source_rules)
+    rules = (_container_rules, _knative_rules, _scaling_rules, _selector_rules, _source_rules)
     return [f"{name_of(document)}: {fault}" for rule in rules for fault in rule(document)]
 
 
@@ -47,8 +49,39 @@ def _container_rules(document: Document) -> Iterator[str]:
             port = container.get(probe, {}).get("httpGet", {}).get("port")
             if isinstance(port, str) and port not in ports:
                 yield f"{probe} asks the port {port}, which the container does not have"
-    if document["apiVersion"] == _KNATIVE and len([one for one in spec["containers"] if one.get("ports")]) > 1:
+
+
+def _knative_rules(document: Document) -> Iterator[str]:
+    """Yield what the webhook of Knative Serving refuses."""
+    if document["apiVersion"] != _KNATIVE:
+        return
+    spec = pod_spec(document)
+    if len([one for one in spec["containers"] if one.get("ports")]) > 1:
         yield "more than one container takes requests"
+    yield from _knative_volumes(spec)
+    for container in spec["containers"]:
+        yield from _knative_container(container)
+
+
+def _knative_volumes(spec: Document) -> Iterator[str]:
+    writable = {volume["name"] for volume in spec.get("volumes", []) if "emptyDir" in volume}
+    mounts = [mount for one in spec["containers"] for mount in one.get("volumeMounts", [])]
+    unused = {volume["name"] for volume in spec.get("volumes", [])} - {mount["name"] for mount in mounts}
+    yield from (f"the volume {name} is not mounted" for name in unused)
+    for mount in mounts:
+        if mount["mountPath"] in _RESERVED_PATHS:
+            yield f"{mount['mountPath']} is reserved"
+        if mount["name"] not in writable and not mount.get("readOnly"):
+            yield f"{mount['name']} must be mounted read-only"
+
+
+def _knative_container(container: Document) -> Iterator[str]:
+    if container.get("name") == "queue-proxy":
+        yield "queue-proxy is the sidecar's name"
+    given = {one["name"] for one in container.get("env", [])}
+    yield from (f"{name} is set by Knative" for name in _RESERVED_VARIABLES & given)
+    if any(len(source.keys() - {"prefix"}) != 1 for source in container.get("envFrom", [])):
+        yield "an envFrom names a ConfigMap and a Secret"
 
 
 def _scaling_rules(document: Document) -> Iterator[str]:

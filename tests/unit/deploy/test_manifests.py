@@ -58,6 +58,15 @@ def function() -> Document:
     return copy.deepcopy(next(one for _, one in FILES if one["apiVersion"] == "serving.knative.dev/v1"))
 
 
+def knative_volume() -> Document:
+    """Return a Knative Service that mounts a Secret and reads another."""
+    document = function()
+    document["spec"]["template"]["spec"]["volumes"] = [{"name": "ca", "secret": {"secretName": "authority"}}]
+    container(document)["volumeMounts"] = [{"name": "ca", "mountPath": "/authority", "readOnly": True}]
+    container(document)["envFrom"] = [{"secretRef": {"name": "secrets"}}]
+    return document
+
+
 def container(document: Document) -> Document:
     """Return its first container."""
     found: Document = document["spec"]["template"]["spec"]["containers"][0]
@@ -95,6 +104,12 @@ SEEDS: list[tuple[str, Callable[[], Document], Break]] = [
         {"autoscaling.knative.dev/min-scale": "99"})),
     ("a mount of nothing", function, lambda one: container(one).update(
         volumeMounts=[{"name": "nothing", "mountPath": "/x"}])),
+    ("a variable of Knative's", function, lambda one: container(one)["env"].append({"name": "PORT", "value": "8080"})),
+    ("the sidecar's name", function, lambda one: container(one).update(name="queue-proxy")),
+    ("a reserved path", knative_volume, lambda one: container(one)["volumeMounts"][0].update(mountPath="/dev")),
+    ("a writable secret", knative_volume, lambda one: container(one)["volumeMounts"][0].pop("readOnly")),
+    ("a volume for nobody", knative_volume, lambda one: container(one).pop("volumeMounts")),
+    ("two in one", knative_volume, lambda one: container(one)["envFrom"][0].update(configMapRef={"name": "x"})),
     ("no pods", lambda: source("Deployment"), lambda one: one["spec"]["selector"].update(matchLabels={"a": "b"})),
     ("a probe of nothing", lambda: source("Deployment"), lambda one: container(one)["ports"].clear()),
     ("a variable twice", function, lambda one: container(one)["env"].append({"name": "ROLE", "value": "auth"})),
