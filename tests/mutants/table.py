@@ -211,4 +211,16 @@ MUTANTS = (
         ),
         tests=("tests/unit/trigger/test_verdicts.py::test_a_failed_delivery_has_the_class_of_its_status",),
     ),
+    Mutant(
+        name="culprit-fails-its-neighbours",
+        bug="a write that fails whole for the sake of one request fails all that share it",
+        edits=(
+            Edit(
+                path="signal_pipeline/serving/coalescing.py",
+                old="len(batch) > 1 and not _passes(error)",
+                new="False",
+            ),
+        ),
+        tests=("tests/unit/serving/test_coalescing.py::test_a_culprit_fails_alone",),
+    ),
 )
