@@ -12,8 +12,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from local.layout import ROOT
 from signal_pipeline.topology import ROLES
 from tests.contract.client import Site
+from tests.integration.conftest import PostgresServer
 from tests.integration.functions.func_host import Host, built, started
 from tests.support.waiting import wait_for
 
@@ -95,17 +97,35 @@ def test_the_middleware_must_not_read_events(host: Host, database_url: str) -> N
             assert connection.execute("SELECT 1 FROM signals WHERE id = %s", [one]).fetchall() == []
 
 
+def test_commands_of_an_installed_package(host: Host, postgres_server: PostgresServer, tmp_path: Path) -> None:
+    """Away from the repository the package migrates an empty database and reads the manifests of its triggers."""
+    names = [path.stem for path in sorted((ROOT / "sql" / "migrations").glob("*.sql"))]
+    with postgres_server.database() as url:
+        migrated = run(host, tmp_path, "-m", "signal_pipeline", "migrate", DATABASE_URL=url)
+    assert [name for name in names if name not in migrated] == []
+    program = (
+        "from signal_pipeline.settings import Settings; from signal_pipeline.trigger.manifest import load_triggers;"
+        "print([one.name for one in load_triggers('replay-dlq', Settings())])"
+    )
+    assert run(host, tmp_path, "-c", program) == "['replay-dlq', 'replay-dlq-tick']"
+
+
+def run(host: Host, folder: Path, *arguments: str, **variables: str) -> str:
+    """Run the environment's interpreter in a folder, and return what it prints."""
+    environment = {"PATH": os.environ["PATH"], **variables}
+    command = [str(host.python), *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
 def test_nothing_but_its_own(host: Host, tmp_path: Path) -> None:
     """The environment has the middleware's cloudevents 2 and no functions-framework; the package is not the tree's."""
     program = (
         "import importlib.metadata as m, importlib.util as u, signal_pipeline.resources as r;"
         "print(m.version('cloudevents').split('.')[0], u.find_spec('functions_framework'), r.SQL, sep='|')"
     )
-    told = subprocess.run(
-        [host.python, "-c", program], cwd=tmp_path, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True,
-        check=True,
-    ).stdout.strip()  # fmt: skip
-    major, framework, sql = told.split("|")
+    major, framework, sql = run(host, tmp_path, "-c", program).split("|")
     assert (major, framework) == ("2", "None")
     assert Path(sql).parent.name == "data"
     assert (Path(sql) / "migrations").is_dir()
