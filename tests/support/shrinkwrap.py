@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.support.stack_file import Stack
 
-__all__ = ["copied_into_image", "ignored", "shrinkwrap"]
+__all__ = ["copied_into_image", "ignored", "lay_out", "shrinkwrap"]
 
 _SKIPPED = frozenset({"build", "template"})
 _OVERLAY = "function"
@@ -72,14 +72,22 @@ def ignored(context: Path) -> set[Path]:
     return found | {path for folder in found if folder.is_dir() for path in folder.rglob("*")}
 
 
-def copied_into_image(dockerfile: Path, *, source: str) -> Iterator[tuple[str, str]]:
+def lay_out(context: Path, app: Path) -> None:
+    """Copy from a build context into a folder what its Dockerfile copies into the image's working directory."""
+    for path, target in copied_into_image(context / "Dockerfile", source=_OVERLAY):
+        if not target.startswith("/"):
+            _copy(context / path, app / target)
+
+
+def copied_into_image(dockerfile: Path, *, source: str, requirements: str = "runtime") -> Iterator[tuple[str, str]]:
     """Yield the pairs of paths, in the context and in the image, that a Dockerfile copies out of the context.
 
     Args:
         dockerfile: The recipe.
-        source: Value of its argument SOURCE; its argument REQUIREMENTS has its default.
+        source: Value of its argument SOURCE.
+        requirements: Value of its argument REQUIREMENTS.
     """
-    defaults = {"SOURCE": source, "REQUIREMENTS": "runtime"}
+    given = {"SOURCE": source, "REQUIREMENTS": requirements}
     for line in dockerfile.read_text().replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if not words or words[0] != "COPY" or any(word.startswith("--from") for word in words):
@@ -87,6 +95,6 @@ def copied_into_image(dockerfile: Path, *, source: str) -> Iterator[tuple[str, s
         *sources, target = [word for word in words[1:] if not word.startswith("--")]
         for each in sources:
             path = each
-            for argument, value in defaults.items():
+            for argument, value in given.items():
                 path = path.replace(f"${{{argument}}}", value)
             yield os.path.normpath(path), target

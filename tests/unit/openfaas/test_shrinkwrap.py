@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,11 +13,12 @@ import pytest
 
 from local.layout import ROOT
 from signal_pipeline.topology import ROLES
-from tests.support.shrinkwrap import copied_into_image, ignored, shrinkwrap
+from tests.support.shrinkwrap import copied_into_image, ignored, lay_out, shrinkwrap
 from tests.support.stack_file import Configuration, read_stack
 
 STACK = read_stack(ROOT / "stack.yml")
 DEADLINE_SECONDS = 30
+REQUIREMENTS = ("runtime", "otel")  # the recipe's argument
 
 
 def known_files() -> set[Path]:
@@ -38,11 +38,10 @@ def contexts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize("name", [role.name for role in ROLES])
 def test_everything_the_recipe_copies_is_there(contexts: dict[str, Path], name: str) -> None:
     """Every path of a COPY exists in the context, under function/, also for the build with tracing."""
-    recipe = contexts[name] / "Dockerfile"
-    pairs = list(copied_into_image(recipe, source="function"))
-    assert pairs
-    assert [path for path, _ in pairs if not (contexts[name] / path).exists()] == []
-    assert (contexts[name] / "function" / "requirements" / "otel.txt").is_file()
+    for requirements in REQUIREMENTS:
+        pairs = list(copied_into_image(contexts[name] / "Dockerfile", source="function", requirements=requirements))
+        assert pairs
+        assert [path for path, _ in pairs if not (contexts[name] / path).exists()] == []
     assert (contexts[name] / "function" / "main.py").read_text() == (ROOT / f"functions/{name}/main.py").read_text()
 
 
@@ -67,18 +66,17 @@ def test_nothing_travels_that_should_not(contexts: dict[str, Path], name: str) -
 
 
 def test_nothing_is_copied_that_the_recipe_does_not_use() -> None:
-    """Each entry of configuration.copy is the source of a COPY, or the other choice of the requirements."""
-    used = {path for path, _ in copied_into_image(ROOT / "template/python-signal/Dockerfile", source=".")}
-    assert set(STACK.configuration.copy_paths) == used | {"requirements/otel.txt"}
+    """Each entry of configuration.copy is the source of a COPY, for one choice of the requirements or the other."""
+    recipe = ROOT / "template" / "python-signal" / "Dockerfile"
+    used = {path for each in REQUIREMENTS for path, _ in copied_into_image(recipe, source=".", requirements=each)}
+    assert set(STACK.configuration.copy_paths) == used
 
 
 @pytest.mark.parametrize("name", ["emit", "process-signal"])
 async def test_a_context_runs(contexts: dict[str, Path], tmp_path: Path, name: str) -> None:
     """Laid out as the recipe does, with this interpreter and the environment of stack.yml, it answers /_/health."""
     app = tmp_path / "app"
-    for path, target in copied_into_image(contexts[name] / "Dockerfile", source="function"):
-        if not target.startswith("/"):
-            shutil.copytree(contexts[name] / path, app / target)
+    lay_out(contexts[name], app)
     port = _free_port()
     environment = {
         "PATH": os.environ["PATH"],
