@@ -54,3 +54,30 @@ def test_a_missing_supervisor_is_told_at_once(tmp_path: Path) -> None:
     control.listen(layout).close()
     with pytest.raises(control.SupervisorGone):
         _request(layout, "status")
+
+
+async def test_a_task_of_an_event_loop_asks_as_a_command_does(layout: Layout) -> None:
+    """All answers at once; a refusal is raised; the working folder of the process never changes."""
+    answers, before = await control.ask(layout, "start", ["kafka"]), Path.cwd()
+    assert answers == [{"kind": "change", "service": "kafka", "state": "start"}]
+    with pytest.raises(Refused, match="not now"):
+        await control.ask(layout, "refuse", ["kafka"])
+    await asyncio.gather(*(control.ask(layout, "status", ["kafka"]) for _ in range(20)))
+    assert Path.cwd() == before
+
+
+async def test_a_supervisor_that_ends_in_the_middle_is_told(tmp_path: Path) -> None:
+    """Half an answer is none; nobody at all is told at once."""
+    layout = Layout(state=tmp_path)
+    layout.make()
+    with pytest.raises(control.SupervisorGone, match="make up"):
+        await control.ask(layout, "status", [])
+
+    async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.close()
+
+    server = await asyncio.start_unix_server(end, sock=control.listen(layout))
+    with pytest.raises(control.SupervisorGone, match="ended before it answered"):
+        await control.ask(layout, "status", [])
+    server.close()
