@@ -18,8 +18,8 @@ COMPOSE := docker compose
 STATE_DIR ?= .local
 export STATE_DIR
 FOLLOW ?= yes
-# Connect has one name for people; its container is named for what runs on it.
-CONTAINER = $(patsubst connect,debezium,$*)
+# Connect has one name for people, and so has the gateway; their containers are named for what runs in them.
+CONTAINER = $(patsubst gateway,traefik,$(patsubst connect,debezium,$*))
 # Each mode's option for FOLLOW.
 COMPOSE_FOLLOW = $(if $(filter no,$(FOLLOW)),,--follow)
 LOCAL_FOLLOW = $(if $(filter no,$(FOLLOW)),--no-follow)

@@ -21,6 +21,7 @@ from local.registry import Registry
 from local.secure.state import is_secured, secure
 from local.service import Unusable
 from local.supervisor import Refused
+from signal_pipeline.commands.running import command_settings
 from signal_pipeline.errors import ConfigurationError
 from signal_pipeline.secured_state import secured_folder
 from signal_pipeline.settings import Settings, load_settings
@@ -189,6 +190,15 @@ def picture(
 ) -> None:
     """Draw what the overview dashboard shows of a stretch of time, from Prometheus' data."""
     _run(lambda settings, _: write_picture(settings, path, (begin, end), mark or ()))
+
+
+@app.command(hidden=True)
+def gateway() -> None:
+    """Be the gateway; the supervisor starts it."""
+    from local.gateway.main import serve  # noqa: PLC0415 - a web framework comes with it; other commands need none
+
+    with command_settings("gateway") as settings:
+        serve(settings, Layout.of(settings.state_dir))
 
 
 @app.command(hidden=True)

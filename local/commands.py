@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from local import console, control
+from local.deployments import Deployments
 from local.layout import ROOT, Layout
 from local.processes import is_alive, stop_orphan
 from local.registry import Registry
@@ -97,6 +98,7 @@ def clean(layout: Layout) -> None:
         if folder.exists():
             raise Refused(f"{folder} cannot be deleted; it may belong to another user")
     (layout.state / "disabled").unlink(missing_ok=True)
+    Deployments(layout).forget()
     for folder in (layout.state, layout.postgres_fallback.parent):
         with suppress(OSError):
             folder.rmdir()  # only when nothing else is in it

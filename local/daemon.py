@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from local import control
+from local.deployments import Deployments
 from local.layout import Layout
 from local.logs import rotate_for_ever
 from local.processes import identify
@@ -58,7 +59,8 @@ class _Daemon:
 
 
 async def _run(services: Sequence[Service], layout: Layout, registry: Registry) -> None:
-    daemon = _Daemon(Supervisor(services, layout, registry))
+    deployments = Deployments(layout)
+    daemon = _Daemon(Supervisor(services, layout, registry, removed=deployments.removed_services))
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Identity", "identify", "is_alive", "memory_bytes", "send", "stop_orphan"]
+__all__ = ["Identity", "identify", "is_alive", "memory_bytes", "send", "started_at", "stop_orphan"]
 
 _POLL_SECONDS = 0.05
 
@@ -35,6 +35,16 @@ def identify(pid: int) -> Identity | None:
     fields = stat.rpartition(")")[2].split()
     state, start = fields[0], int(fields[19])
     return None if state in {"Z", "X"} else Identity(pid=pid, start=start)
+
+
+def started_at(pid: int) -> float | None:
+    """Return when a process began, in seconds since 1970; None when it is gone."""
+    process = identify(pid)
+    if process is None:
+        return None
+    stat = Path("/proc/stat").read_text()
+    booted = next(int(line.split()[1]) for line in stat.splitlines() if line.startswith("btime "))
+    return booted + process.start / os.sysconf("SC_CLK_TCK")
 
 
 def is_alive(process: Identity) -> bool:

@@ -29,6 +29,7 @@ class Service:
         probe: Raises `NotReady` until it serves; None makes it a task, which is done when it ends with status 0.
         prepare: Run before the first start, in a thread: renders configuration, creates data folders.
         env: Variables on top of the supervisor's own environment.
+        deployed_env: Returns variables on top of those, asked at each start of the process.
         ports: Setting name (`KAFKA_PORT`) to the port it will listen on.
         address: Where it listens.
         url: What a person opens or connects to; empty when there is nothing to open.
@@ -44,6 +45,7 @@ class Service:
     probe: Probe | None = None
     prepare: Callable[[], None] | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    deployed_env: Callable[[], Mapping[str, str]] = dict
     ports: Mapping[str, int] = field(default_factory=dict)
     address: str = "127.0.0.1"
     url: str = ""

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,20 +42,31 @@ class Supervisor:
         services: The table of services; none is started yet.
         layout: Where logs go.
         registry: Where processes and disabled services are written down.
+        removed: Returns the services that the gateway has removed; they stay off until they are deployed again.
 
     Raises:
         ValueError: the services' needs make no order.
     """
 
-    def __init__(self, services: Sequence[Service], layout: Layout, registry: Registry) -> None:
+    def __init__(
+        self,
+        services: Sequence[Service],
+        layout: Layout,
+        registry: Registry,
+        *,
+        removed: Callable[[], AbstractSet[str]] = frozenset,
+    ) -> None:
         self._needs = {service.name: service.needs for service in services}
         by_name = {service.name: service for service in services}
         self._registry = registry
+        self._removed = removed
         self._watchers: set[_Changes] = set()
         self._units: dict[str, Unit] = {}
         for name in (name for layer in start_layers(self._needs) for name in layer):
             needs = [self._units[need] for need in self._needs[name]]
-            self._units[name] = Unit(by_name[name], needs=needs, layout=layout, registry=registry, notify=self._publish)
+            self._units[name] = Unit(
+                by_name[name], needs=needs, layout=layout, registry=registry, notify=self._publish, is_off=self._is_off
+            )
 
     def snapshots(self) -> list[dict[str, Any]]:
         """Return the state of every service, in the order of the table."""
@@ -93,7 +105,9 @@ class Supervisor:
             await stopping
 
     async def start(self, name: str) -> None:
-        """Start one service and what it needs; `Refused` when it does not become ready."""
+        """Start one service and what it needs; `Refused` when it does not become ready, or was removed."""
+        if name in self._removed():
+            raise Refused(f"{name} was removed through the gateway; deploy its function there again")
         async for _ in self.up([name]):
             pass
 
@@ -136,8 +150,10 @@ class Supervisor:
             chosen = with_dependencies(self._needs, names)
         except ValueError as exc:
             raise Refused(str(exc)) from exc
-        off = self._registry.disabled()
-        return [name for name in self._units if name in chosen and name not in off]
+        return [name for name in self._units if name in chosen and not self._is_off(name)]
+
+    def _is_off(self, name: str) -> bool:
+        return name in self._registry.disabled() or name in self._removed()
 
     def _unit(self, name: str) -> Unit:
         if name not in self._units:
@@ -145,7 +161,7 @@ class Supervisor:
         return self._units[name]
 
     def _snapshot(self, unit: Unit) -> dict[str, Any]:
-        off = unit.state is State.STOPPED and unit.service.name in self._registry.disabled()
+        off = unit.state is State.STOPPED and self._is_off(unit.service.name)
         return {**unit.snapshot(), "switched_off": off}
 
     def _publish(self, unit: Unit) -> None:

@@ -60,6 +60,7 @@ class Unit:
         layout: Where its log goes.
         registry: Where its process is written down.
         notify: Called after each change of state.
+        is_off: Tells whether a service is not to run at all: nobody waits for such a one.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Unit:
         layout: Layout,
         registry: Registry,
         notify: Callable[["Unit"], None],
+        is_off: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.service = service
         self.state = State.STOPPED
@@ -79,6 +81,7 @@ class Unit:
         self._layout = layout
         self._registry = registry
         self._notify = notify
+        self._is_off = is_off
         self._changed = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -109,6 +112,11 @@ class Unit:
             await self._changed.wait()
         return self.state
 
+    async def until_serving(self) -> None:
+        """Wait until the service serves, or is not to run."""
+        while self.state not in SERVING and not self._is_off(self.service.name):
+            await self._changed.wait()
+
     @property
     def pid(self) -> int | None:
         """Process id while the process runs."""
@@ -130,7 +138,7 @@ class Unit:
 
     async def _keep(self) -> None:
         for need in self._needs:
-            await need.until(SERVING)
+            await need.until_serving()
         pause = _FIRST_PAUSE_SECONDS
         while True:
             began = time.monotonic()
@@ -172,7 +180,7 @@ class Unit:
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
                 cwd=ROOT,
-                env={**os.environ, **self.service.env},
+                env={**os.environ, **self.service.env, **self.service.deployed_env()},
                 start_new_session=True,  # a Ctrl-C in the terminal reaches the command, not the service
                 **_as_user(self.service.user),
             )

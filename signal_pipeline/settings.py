@@ -111,6 +111,10 @@ class Settings(PortSettings):
         SecretStr(DEVELOPMENT_SECRETS["auth_admin_password"]), description="password of the user admin"
     )
 
+    gateway_password: SecretStr = Field(
+        SecretStr(""), description="password of admin at the local gateway's /system; empty: this machine only, unasked"
+    )
+
     tls_cert_file: str = Field("", description="certificate and its chain, PEM: functions then serve HTTPS")
     tls_key_file: str = Field("", description="private key of the certificate, PEM")
     tls_ca_file: str = Field("", description="authority that clients trust, alone, PEM; empty: the system's")

@@ -1,13 +1,16 @@
-"""The pipeline's own parts: the tasks that prepare its stores, its functions, its triggers."""
+"""The pipeline's own parts: the tasks that prepare its stores, its functions, its triggers, its gateway."""
 
 import sys
 
+from local.deployments import Deployments
+from local.gateway.headers import OWN_ADDRESS
+from local.layout import Layout
 from local.probes import http_probe
 from local.service import Service
 from signal_pipeline.settings import Settings
 from signal_pipeline.topology import ROLES, Role
 
-__all__ = ["EMIT_TRIGGER", "functions", "tasks", "triggers"]
+__all__ = ["EMIT_TRIGGER", "functions", "gateway", "tasks", "triggers"]
 
 EMIT_TRIGGER = "emit-trigger"
 
@@ -21,9 +24,11 @@ def tasks() -> list[Service]:
     ]
 
 
-def functions(settings: Settings) -> list[Service]:
-    """Return the functions of all roles."""
-    return [_function(role, settings) for role in ROLES]
+def functions(settings: Settings, layout: Layout) -> list[Service]:
+    """Return the functions of all roles; `Unusable` when what was deployed cannot be read."""
+    deployments = Deployments(layout)
+    deployments.removed_services()
+    return [_function(role, settings, deployments) for role in ROLES]
 
 
 def triggers(settings: Settings) -> list[Service]:
@@ -32,7 +37,20 @@ def triggers(settings: Settings) -> list[Service]:
     return [_trigger(role, port, settings) for role, port in ports if port is not None]
 
 
-def _function(role: Role, settings: Settings) -> Service:
+def gateway(settings: Settings) -> Service:
+    """Return the gateway: it needs nobody, and says of each function whether it serves."""
+    url = f"{settings.scheme}://{_reachable(settings.bind_address)}:{settings.gateway_port}"
+    return Service(
+        name="gateway",
+        argv=(sys.executable, "-m", "local", "gateway"),
+        probe=http_probe(f"{url}/healthz", settings),
+        ports={"GATEWAY_PORT": settings.gateway_port},
+        address=settings.bind_address,
+        url=url,
+    )
+
+
+def _function(role: Role, settings: Settings, deployments: Deployments) -> Service:
     port = settings.port(role.name)
     url = f"{settings.scheme}://{_reachable(settings.bind_address)}:{port}"
     return Service(
@@ -40,6 +58,8 @@ def _function(role: Role, settings: Settings) -> Service:
         argv=_command("serve", role.name, "--port", str(port)),  # said, lest a PORT of this shell decide
         needs=("migrate", "topics", "redis"),
         probe=http_probe(f"{url}/ready", settings),
+        env={"TRUSTED_PROXIES": ",".join(filter(None, (settings.trusted_proxies, OWN_ADDRESS)))},
+        deployed_env=lambda: deployments.environment(role.name),
         ports={f"{role.env}_PORT": port, f"{role.env}_METRICS_PORT": settings.metrics_port(role.name)},
         address=settings.bind_address,
         url=url,

@@ -2,7 +2,7 @@
 
 from local.components.kafka import connect, kafka
 from local.components.monitoring import grafana, prometheus
-from local.components.pipeline import functions, tasks, triggers
+from local.components.pipeline import functions, gateway, tasks, triggers
 from local.components.postgres import postgres
 from local.components.redis import redis
 from local.layout import Layout
@@ -28,6 +28,7 @@ def all_services(settings: Settings, layout: Layout) -> list[Service]:
         *infrastructure,
         *([] if optional is None else [optional]),
         *tasks(),
-        *functions(settings),
+        *functions(settings, layout),
         *triggers(settings),
+        gateway(settings),
     ]

@@ -19,6 +19,7 @@ from signal_pipeline.topology import ROLES
 __all__ = ["OWNER", "SHARED_SECRETS", "Secrets", "part_names", "part_variables", "random_secret"]
 
 OWNER: Final = "postgres"  # owns the database: migrations alone are it
+GATEWAY: Final = "gateway"
 _FUNCTIONS: Final = frozenset(role.name for role in ROLES)
 _TRIGGERS: Final = frozenset(f"{role.name}-trigger" for role in ROLES if role.trigger_port)
 # Who else than the functions knows a secret, and which functions do not.
@@ -28,6 +29,7 @@ SHARED_SECRETS: Final[Mapping[str, frozenset[str]]] = {
     "EMIT_API_KEY": frozenset({"emit", "auth", "emit-trigger", OPERATOR}),
     "SERVICE_API_KEY": _FUNCTIONS | _TRIGGERS | {OPERATOR},
     "AUTH_ADMIN_PASSWORD": frozenset({"auth", OPERATOR}),
+    "GATEWAY_PASSWORD": frozenset({GATEWAY, OPERATOR}),
 }
 # Part to database login; the others reach no database.
 _LOGIN_OF: Final[Mapping[str, str]] = {
@@ -69,7 +71,7 @@ def random_secret() -> str:
 
 def part_names() -> list[str]:
     """Return the parts that have a file of their own."""
-    return sorted({*_FUNCTIONS, *_TRIGGERS, *_LOGIN_OF, *_USER_OF, *_APPLIES_CONNECTOR})
+    return sorted({GATEWAY, *_FUNCTIONS, *_TRIGGERS, *_LOGIN_OF, *_USER_OF, *_APPLIES_CONNECTOR})
 
 
 def part_variables(part: str, secrets: Secrets, settings: Settings, folder: Path) -> dict[str, str]:
@@ -81,7 +83,7 @@ def part_variables(part: str, secrets: Secrets, settings: Settings, folder: Path
         settings: The ports.
         folder: Where the certificates are.
     """
-    pair = "server" if part in _FUNCTIONS else "client"
+    pair = "server" if part in {GATEWAY, *_FUNCTIONS} else "client"
     return {
         "SECURITY": "on",
         "TLS_CA_FILE": str(folder / "ca.pem"),

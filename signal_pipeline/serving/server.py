@@ -23,7 +23,7 @@ from signal_pipeline.serving.crowd import Crowd
 from signal_pipeline.settings import Settings
 from signal_pipeline.topology import Role
 
-__all__ = ["framework_app", "run_server", "serve"]
+__all__ = ["framework_app", "protocol", "run_server", "serve"]
 
 _DRAIN_SECONDS: Final = 25  # below the 30 s after which a platform kills
 
@@ -48,7 +48,7 @@ def run_server(app: ASGIApp, name: str, settings: Settings, *, port: int) -> Non
         host=settings.bind_address,
         port=port,
         loop="uvloop",
-        http=_protocol(settings),
+        http=protocol(settings),
         ws="none",
         lifespan="on",
         log_level="warning",
@@ -70,7 +70,7 @@ def run_server(app: ASGIApp, name: str, settings: Settings, *, port: int) -> Non
         raise ConfigurationError(f"{name} could not start; its log names the reason")
 
 
-def _protocol(settings: Settings) -> type[asyncio.Protocol]:
+def protocol(settings: Settings) -> type[asyncio.Protocol]:
     """Return what makes the connections of one server; uvicorn only calls it."""
     made = partial(Connection, bounds=Bounds(), crowd=Crowd(settings.max_connections))
     return cast("type[asyncio.Protocol]", made)

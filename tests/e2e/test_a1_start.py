@@ -12,7 +12,7 @@ from signal_pipeline.topology import ROLES
 from tests.support.pipeline import Pipeline, own_pipeline
 from tests.support.waiting import wait_for
 
-COMPONENTS = ["postgres", "kafka", "connect", "redis", "prometheus"]
+COMPONENTS = ["postgres", "kafka", "connect", "redis", "prometheus", "gateway"]
 TASKS = ["migrate", "topics", "connector"]
 FUNCTIONS = [role.name for role in ROLES]
 TRIGGERS = [f"{role.name}-trigger" for role in ROLES if role.trigger_port]

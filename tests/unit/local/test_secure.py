@@ -83,6 +83,7 @@ def test_every_part_has_its_own_file(secured: Layout) -> None:
     assert set(part_names()) == functions | triggers | {
         "access",
         "connector",
+        "gateway",
         "maintain",
         "migrate",
         "operator",

@@ -134,3 +134,54 @@ async def test_a_suspended_service_can_be_stopped(tmp_path: Path) -> None:
     os.kill(_by_name(supervisor)["suspended"]["pid"], signal.SIGSTOP)
     async with asyncio.timeout(DEADLINE):
         await _down(supervisor)
+
+
+async def test_a_removed_service_is_left_out_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    """What needs it starts without it; it shows as off, and to start it by name is refused."""
+    layout = Layout(state=tmp_path)
+    layout.make()
+    services = [_sleeper("function"), _sleeper("trigger", "function")]
+    supervisor = Supervisor(services, layout, Registry(layout), removed=lambda: {"function"})
+    async with asyncio.timeout(DEADLINE):
+        await _up(supervisor, "function", "trigger")
+    found = _by_name(supervisor)
+    assert (found["function"]["state"], found["function"]["switched_off"]) == (State.STOPPED, True)
+    assert found["trigger"]["state"] == State.READY
+    with pytest.raises(Refused, match="function was removed through the gateway"):
+        await supervisor.start("function")
+    await _down(supervisor)
+
+
+async def test_whoever_waits_for_a_service_goes_on_when_it_is_removed(tmp_path: Path) -> None:
+    """A function that never becomes ready would hold back everything that needs it."""
+    layout, removed = Layout(state=tmp_path), set[str]()
+    layout.make()
+    services = [_sleeper("function", probe=_never), _sleeper("trigger", "function")]
+    supervisor = Supervisor(services, layout, Registry(layout), removed=lambda: removed)
+    starting = asyncio.create_task(_up(supervisor, "trigger"))
+    await _until(lambda: _by_name(supervisor)["function"]["state"] == State.STARTING)
+    removed.add("function")
+    await supervisor.stop("function")
+    await _until(lambda: _by_name(supervisor)["trigger"]["state"] == State.READY)
+    starting.cancel()
+    await _down(supervisor)
+
+
+async def test_each_start_of_a_process_asks_what_was_deployed(tmp_path: Path) -> None:
+    """A restart has the variables of now, on top of those of the service."""
+    deployed = {"SAID": "first"}
+    service = Service(
+        name="speaker",
+        argv=(sys.executable, "-c", "import os, time; print(os.environ['SAID'], flush=True); time.sleep(60)"),
+        probe=_at_once,
+        env={"SAID": "own"},
+        deployed_env=lambda: deployed,
+    )
+    supervisor = _supervisor(tmp_path, service)
+    log = tmp_path / "logs" / "speaker.log"
+    await _up(supervisor, "speaker")
+    await _until(lambda: log.read_text() == "first\n")
+    deployed["SAID"] = "second"
+    await supervisor.restart("speaker")
+    await _until(lambda: log.read_text() == "first\nsecond\n")
+    await _down(supervisor)
