@@ -10,7 +10,7 @@ from signal_pipeline.errors import ConfigurationError
 from signal_pipeline.serving.server import protocol
 from signal_pipeline.settings import Settings
 
-__all__ = ["serve"]
+__all__ = ["serve", "server_of"]
 
 _DRAIN_SECONDS: Final = 5  # for requests in flight; logs that are followed would never end by themselves
 
@@ -21,6 +21,14 @@ def serve(settings: Settings, layout: Layout) -> None:
     Raises:
         ConfigurationError: it could not start.
     """
+    server = server_of(settings, layout)
+    server.run()
+    if not server.started:
+        raise ConfigurationError("the gateway could not start; its log names the reason")
+
+
+def server_of(settings: Settings, layout: Layout) -> uvicorn.Server:
+    """Return the server, not yet started."""
     config = uvicorn.Config(
         Gateway(settings, layout),
         host=settings.bind_address,
@@ -31,7 +39,7 @@ def serve(settings: Settings, layout: Layout) -> None:
         lifespan="on",
         log_level="warning",
         access_log=False,
-        proxy_headers=False,
+        proxy_headers=False,  # who called is what the connection says
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
@@ -39,7 +47,4 @@ def serve(settings: Settings, layout: Layout) -> None:
         ssl_certfile=settings.tls_cert_file or None,
         ssl_keyfile=settings.tls_key_file or None,
     )
-    server = uvicorn.Server(config)
-    server.run()
-    if not server.started:
-        raise ConfigurationError("the gateway could not start; its log names the reason")
+    return uvicorn.Server(config)
