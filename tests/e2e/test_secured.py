@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from signal_pipeline.topology import ROLES
 from tests.checker.model import RawRecord
+from tests.support.faas_client import FaasClient
 from tests.support.metrics import topic_end
 from tests.support.pipeline import Pipeline, own_pipeline
 from tests.support.secured import STRANGERS, client_of, get, posted, read_in_group, written
@@ -77,6 +78,20 @@ def test_it_stays_secured(secured: Pipeline) -> None:
     assert "it runs already" in secured.local("up")
     assert (secured.secure / "secrets.json").read_bytes() == before
     secured.local("health")
+
+
+def test_the_gateway_speaks_tls_and_knows_admin_alone(secured: Pipeline) -> None:
+    """Without the generated password nothing is shown or changed; functions behind it ask for themselves."""
+    settings = secured.settings
+    address = f"https://127.0.0.1:{settings.gateway_port}"
+    context = ssl.create_default_context(cafile=str(secured.secure / "ca.pem"))
+    for password in ("", "admin", settings.auth_admin_password.get_secret_value()):
+        stranger = FaasClient(address, password=password, tls=context)
+        assert {stranger.list().status, stranger.get("/metrics").status, stranger.remove("auth").status} == {401}
+    assert [stranger.invoke(role.name, b"{}").status for role in ROLES if role.name != "auth"] == [401] * 5
+    assert len(FaasClient.of(secured).list().json) == len(ROLES)
+    with pytest.raises(ssl.SSLError), socket.create_connection(("127.0.0.1", settings.gateway_port)) as plain:
+        ssl.create_default_context().wrap_socket(plain, server_hostname="127.0.0.1")
 
 
 # -- Kafka, row 42 of the abuse matrix --

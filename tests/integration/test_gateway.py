@@ -193,6 +193,30 @@ async def test_a_caller_who_leaves_ends_the_call(site: Site) -> None:
         await ended.wait()
 
 
+async def test_a_caller_who_leaves_in_the_middle_of_its_body_ends_the_call(site: Site) -> None:
+    """The function gets no body that looks whole, and the gateway goes on."""
+    began, outcome = asyncio.Event(), asyncio.Queue[bool]()
+
+    async def read(request: web.Request) -> web.StreamResponse:
+        began.set()
+        whole = False
+        try:
+            await request.read()
+            whole = True
+        finally:
+            outcome.put_nowait(whole)
+        return web.Response()
+
+    site.answering = read
+    _, writer = await asyncio.open_connection("127.0.0.1", int(site.url.rpartition(":")[2]))
+    writer.write(b"POST /function/auth HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
+    async with asyncio.timeout(DEADLINE):
+        await began.wait()
+        writer.close()
+        assert await outcome.get() is False
+    assert (await site.call("GET", "/healthz"))[0] == 200
+
+
 async def test_a_function_that_ends_in_the_middle_is_told_from_one_that_is_down(site: Site) -> None:
     """502 before its answer began, 503 when nobody listens; an answer that breaks off never looks whole."""
 
