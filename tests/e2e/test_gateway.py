@@ -1,7 +1,8 @@
 """faas-cli's commands against the gateway of a running pipeline, in the order of a function's life."""
 
 import json
-import re
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +10,8 @@ from typing import Any, ClassVar
 
 import pytest
 
+from local import control
+from local.layout import Layout
 from signal_pipeline import __version__
 from signal_pipeline.topology import ROLES
 from tests.support.faas_client import FaasClient
@@ -37,8 +40,20 @@ def _status(client: FaasClient) -> dict[str, Any]:
 
 
 def _states(pipeline: Pipeline) -> dict[str, str]:
-    line = re.compile(rf"^({NAME}|{NAME}-trigger) +(\S+)", re.MULTILINE)
-    return dict(line.findall(pipeline.local("status")))
+    """Return the states of the function and its trigger, as `make status` shows them."""
+    found = {each["service"]: each for each in control.request(Layout.of(pipeline.settings.state_dir), "status")}
+    return {name: _shown(found[name]) for name in (NAME, f"{NAME}-trigger")}
+
+
+def _shown(snapshot: dict[str, Any]) -> str:
+    return "off" if snapshot["switched_off"] else str(snapshot["state"])
+
+
+def _answers(client: FaasClient) -> bool:
+    try:
+        return client.get("/healthz").status == 200
+    except OSError:
+        return False
 
 
 def _pid(pipeline: Pipeline) -> int:
@@ -220,7 +235,9 @@ def test_a_gateway_that_was_killed_comes_back_with_what_was_deployed(pipeline: P
     """The functions do not notice; a client finds the same deployments."""
     assert [answer.status for answer in faas.deploy(NAME, IMAGE, labels={"kept": "yes"})] == [202]
     before = _pid(pipeline)
-    pipeline.local("restart", "gateway")
+    gateway = pipeline.pids()["gateway"]
+    os.kill(gateway, signal.SIGKILL)
+    wait_for(lambda: pipeline.pids()["gateway"] != gateway and _answers(faas), seconds=_SECONDS, what="the restart")
     assert _status(faas)["labels"]["kept"] == "yes"
     assert _pid(pipeline) == before
     written = json.loads((pipeline.state / "deployments.json").read_text())

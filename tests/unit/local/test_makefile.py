@@ -39,6 +39,13 @@ def test_connect_has_one_name_in_both_modes(action: str) -> None:
     assert orders("MODE=compose", f"{action}-connector")[0].split()[-1] == "connector"
 
 
+@pytest.mark.parametrize("action", ["logs", "stop", "start"])
+def test_the_gateway_has_one_name_in_both_modes(action: str) -> None:
+    """In containers it is Traefik."""
+    assert orders("MODE=compose", f"{action}-gateway", "FOLLOW=no")[0].split()[-1] == "traefik"
+    assert orders("MODE=process", f"{action}-gateway")[0].split()[4] == "gateway"
+
+
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
