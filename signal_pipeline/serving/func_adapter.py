@@ -18,10 +18,10 @@ from typing import Final, Protocol, cast
 
 from starlette.types import Message, Receive, Scope, Send
 
-from signal_pipeline.errors import ConfigurationError, PipelineError
+from signal_pipeline.errors import PipelineError
 from signal_pipeline.observability.logs import get_logger
-from signal_pipeline.serving.answers import problem_response_of
 from signal_pipeline.serving.app import FunctionApp
+from signal_pipeline.serving.func_events import request_of
 
 __all__ = ["FuncInstance"]
 
@@ -49,15 +49,10 @@ class FuncInstance:
         self._life: asyncio.Task[None] | None = None
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, exactly as everywhere else.
-
-        With `invoke: cloudevent` the middleware has read the body by itself, refused batches, and keeps the bytes to
-        itself. An event is stored as it came or not at all, so that is said instead of half working.
-        """
+        """Answer one request, as everywhere else; with `invoke: cloudevent` what the middleware read is read again."""
         if "event" in scope:
-            wrong = ConfigurationError("func.yaml must say invoke: http; this function reads CloudEvents itself")
-            await problem_response_of(wrong)(scope, receive, cast("_EventSender", send).http)
-            return
+            scope, receive = request_of(scope, receive)
+            send = cast("_EventSender", send).http
         await self._app(scope, receive, send)
 
     def start(self, _: Mapping[str, str]) -> None:

@@ -87,14 +87,20 @@ def test_every_role(host: Host, database_url: str) -> None:
     assert [document["info"]["title"] for document in documents] == [role.name for role in ROLES]
 
 
-def test_the_middleware_must_not_read_events(host: Host, database_url: str) -> None:
-    """With `invoke: cloudevent`, which keeps the event's bytes to itself, a function says so and stores nothing."""
+def test_the_middleware_may_read_events(host: Host, database_url: str) -> None:
+    """With `invoke: cloudevent`, too, an event of either mode is stored, and a poisonous one refused as everywhere."""
     with started(host, "process-signal", middleware="cloudevent", database_url=database_url) as (site, _):
-        one = str(uuid4())
-        answer = site.post("/", HEADERS | {"ce-id": one}, BODY)
-        assert (answer.status, "invoke: http" in answer.json["detail"]) == (500, True)
+        binary, structured = str(uuid4()), str(uuid4())
+        assert site.post("/", HEADERS | {"ce-id": binary}, BODY).status == 204
+        written = json.dumps(event(structured)).encode()
+        assert site.post("/", {"content-type": "application/cloudevents+json"}, written).status == 204
+        broken = site.post("/", HEADERS | {"ce-id": str(uuid4())}, b'{"broken')
+        assert (broken.status, broken.json["code"]) == (400, "not_json")
         with psycopg.connect(database_url) as connection:
-            assert connection.execute("SELECT 1 FROM signals WHERE id = %s", [one]).fetchall() == []
+            rows = connection.execute(
+                "SELECT id::text, payload FROM signals WHERE id = ANY(%s)", [[binary, structured]]
+            )
+            assert dict(rows.fetchall()) == {binary: json.loads(BODY), structured: "x"}
 
 
 def test_commands_of_an_installed_package(host: Host, postgres_server: PostgresServer, tmp_path: Path) -> None:
