@@ -1,9 +1,9 @@
-"""process-signal and detect-anomaly with many requests of one event each at once, on a real PostgreSQL."""
+"""The functions with many requests of one event each at once, on a real PostgreSQL."""
 
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -13,8 +13,10 @@ from prometheus_client import CollectorRegistry
 from psycopg import AsyncConnection
 from pydantic import SecretStr
 
+from signal_pipeline.roles.confirm_outbox import ConfirmOutbox
 from signal_pipeline.roles.detect_anomaly import DetectAnomaly
 from signal_pipeline.roles.process_signal import ProcessSignal
+from signal_pipeline.roles.replay_dlq import ReplayDlq
 from signal_pipeline.serving.app import FunctionApp
 from signal_pipeline.serving.function import Function
 from signal_pipeline.serving.metrics_page import MetricsPage
@@ -59,10 +61,18 @@ class Site:
         self.app = FunctionApp(function, MetricsPage(function.registry, address="127.0.0.1", port=0))
         self._registry = function.registry
 
-    async def send(self, *, event_id: str, source: str = "web", user: str = "user_1", data: str = "x") -> Any:
+    async def send(
+        self,
+        *,
+        event_id: str,
+        source: str = "web",
+        user: str = "user_1",
+        data: str = "x",
+        extensions: Sequence[tuple[str, str]] = (),
+    ) -> Any:
         """Send one event in binary mode; return the answer."""
         headers = [("ce-specversion", "1.0"), ("ce-id", event_id), ("ce-source", source), ("ce-type", "click")]
-        headers += [("ce-subject", user), ("content-type", "application/json")]
+        headers += [("ce-subject", user), ("content-type", "application/json"), *extensions]
         return await call(self.app, "POST", "/", headers, json.dumps({"session_id": "s", "data": data}).encode())
 
     def metric(self, name: str) -> float:
@@ -168,3 +178,43 @@ async def test_an_outage_answers_every_request() -> None:
     assert len({answer.json["error_id"] for answer in answers}) == 20
     assert site.metric("db_write_failures_total") <= 2
     await site.app.close()
+
+
+async def test_confirmations_share_their_stamps(database_url: str, statements: list[str], table: Any) -> None:
+    """50 outbox events in as many requests, 10 that are none beside them: all rows are stamped, each has its answer."""
+    rows = [uuid4() for _ in range(50)]
+    for row in rows:
+        table.execute(
+            "INSERT INTO outbox_events (id, aggregateid, payload, subject) VALUES (%s, 'a', '{}', 's')", [row]
+        )
+    site = Site(ConfirmOutbox(settings(database_url, coalesce=True), CollectorRegistry()))
+    await site.send(event_id=str(rows[0]))
+    statements.clear()
+    names = [*map(str, rows), *(f"none-{number}" for number in range(10))]
+    answers = await asyncio.gather(*(site.send(event_id=name) for name in names))
+    await site.app.close()
+    assert [answer.status for answer in answers] == [204] * 50 + [422] * 10
+    assert {answer.json["code"] for answer in answers[50:]} == {"not_an_outbox_event"}
+    left = table.execute("SELECT count(*) FROM outbox_events WHERE processed_at IS NULL").fetchone()
+    assert left == (0,)
+    assert len([one for one in statements if "UPDATE outbox_events" in one]) < 10
+
+
+async def test_dead_letters_share_their_record(database_url: str, table: Any, broker: str) -> None:
+    """30 dead letters in as many requests are 30 rows, with what each says of itself."""
+    table.execute("TRUNCATE dead_letters")
+    wanted = settings(database_url, coalesce=True).model_copy(update={"kafka_bootstrap_servers": broker})
+    site = Site(ReplayDlq(wanted, CollectorRegistry()))
+    given_up = [("ce-knativeerrordest", "http://process-signal.default"), ("ce-knativeerrorcode", "503")]
+    places = [("ce-knativekafkapartition", "0")]
+    send = (
+        site.send(event_id=str(uuid4()), extensions=[*given_up, *places, ("ce-knativekafkaoffset", str(number))])
+        for number in range(30)
+    )
+    answers = await asyncio.gather(*send)
+    await site.app.close()
+    assert {answer.status for answer in answers} == {204}
+    found = table.execute("SELECT failure_class, status, count(*) FROM dead_letters GROUP BY 1, 2").fetchall()
+    assert found == [("dependency", "scheduled", 30)]
+    assert site.metric("coalesced_events_sum") == 30
+    assert site.metric("coalesced_events_count") < 10
