@@ -32,6 +32,15 @@ from tests.integration.trigger.conftest import (
 
 TOTAL = 10_000
 _PREFIX = "signal-pipeline.dev/"
+# `signal-pipeline trigger process-signal`, but for the folder of its manifests.
+_PROGRAM = """
+import sys
+from pathlib import Path
+from signal_pipeline.commands.running import command_settings
+from signal_pipeline.trigger.main import run
+with command_settings("process-signal-trigger") as settings:
+    sys.exit(run("process-signal", settings, folder=Path("triggers")))
+"""
 
 
 class TriggerProcesses:
@@ -60,7 +69,7 @@ class TriggerProcesses:
         variables = {"TRIGGER_INSTANCE": instance, "PROCESS_SIGNAL_TRIGGER_PORT": str(free_port())}
         with self._log(len(self._started)).open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "signal_pipeline", "trigger", "process-signal"],
+                [sys.executable, "-c", _PROGRAM],
                 cwd=self._folder,
                 env=self._environment | variables,
                 stdout=log,
