@@ -147,6 +147,20 @@ def test_however_lines_are_written_they_come_whole(tmp_path: Path, lines: Sequen
     assert found == list(lines)
 
 
+def test_a_copy_alone_is_no_rotation(tmp_path: Path) -> None:
+    """Between the copy and the emptying of the log nothing is told twice, and nothing is lost."""
+    path = tmp_path / "emit.log"
+    path.write_text("one\n")
+    log = LogFile(path)
+    assert [each.text for each in log.more()] == ["one"]
+    path.with_suffix(".log.1").write_bytes(path.read_bytes())
+    with path.open("a") as writer:
+        writer.write("two\n")
+    assert [each.text for each in log.more()] == ["two"]
+    path.write_text("3\n")
+    assert [each.text for each in log.more()] == ["3"]
+
+
 def test_times_are_told_in_utc() -> None:
     """A query's zone is kept until it is compared."""
     query = LogQuery.of({"name": "emit", "since": "2026-01-01T01:00:00+01:00"})
