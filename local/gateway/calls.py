@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 from starlette.types import Receive, Scope, Send
@@ -23,8 +24,9 @@ from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics.gateway import GatewayMetrics
 from signal_pipeline.settings import Settings
 from signal_pipeline.tls import client_context
+from signal_pipeline.topology import ROLES
 
-__all__ = ["Calls", "Unanswered", "origin_of", "send_text"]
+__all__ = ["Calls", "Unanswered", "origin_of", "send_text", "source_address"]
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=60.0)  # as OpenFaaS' upstream_timeout
 _NOT_OURS: Final = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")  # the client's library would add them
@@ -61,8 +63,8 @@ class Calls:
 
     async def open(self) -> None:
         """Make the client."""
-        local = (OWN_ADDRESS, 0)
-        connector = aiohttp.TCPConnector(limit=0, local_addr=local, ssl=client_context(self._settings))
+        source, context = source_address(self._settings), client_context(self._settings)
+        connector = aiohttp.TCPConnector(limit=0, local_addr=source, ssl=context)
         self._session = aiohttp.ClientSession(
             connector=connector,
             timeout=_TIMEOUT,
@@ -182,6 +184,12 @@ class _Body:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self.is_gone = True
+
+
+def source_address(settings: Settings) -> tuple[str, int] | None:
+    """Return from where functions are called; None when one is elsewhere, where an address of here leads nowhere."""
+    hosts = [urlsplit(settings.function_url(role.name)).hostname or "" for role in ROLES]
+    return (OWN_ADDRESS, 0) if all(host == "localhost" or host.startswith("127.") for host in hosts) else None
 
 
 def origin_of(scope: Scope) -> Origin:

@@ -81,7 +81,10 @@ class _System:
         _check_namespace(request.query_params.get("namespace"))
         name = self._known(request.path_params["name"])
         usage = request.query_params.get("usage", "") in {"1", "true"}
-        return _json(next(each for each in await self._functions.statuses(usage=usage) if each["name"] == name))
+        found = [each for each in await self._functions.statuses(usage=usage) if each["name"] == name]
+        if not found:  # removed meanwhile
+            raise SystemRefusal(404, f"function {name} not found")
+        return _json(found[0])
 
     async def create(self, request: Request) -> Response:
         order = await _order(request, Deploy)

@@ -43,12 +43,13 @@ class FaasClient:
         self._authorization = f"Basic {login}" if password else "Bearer"
 
     @classmethod
-    def of(cls, pipeline: Pipeline) -> "FaasClient":
-        """Return the client of a pipeline, logged in where that is needed."""
+    def of(cls, pipeline: Pipeline, *, password: str | None = None) -> "FaasClient":
+        """Return the client of a pipeline, logged in with a password: the right one, where there is one, if None."""
         settings = pipeline.settings
         tls = ssl.create_default_context(cafile=settings.tls_ca_file) if settings.tls_ca_file else None
         gateway = f"{settings.scheme}://127.0.0.1:{settings.gateway_port}"
-        return cls(gateway, password=settings.gateway_password.get_secret_value(), tls=tls)
+        right = settings.gateway_password.get_secret_value()
+        return cls(gateway, password=right if password is None else password, tls=tls)
 
     def list(self) -> Answer:
         """`faas-cli list`."""

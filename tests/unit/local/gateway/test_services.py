@@ -6,6 +6,7 @@ import pytest
 
 from local.components.pipeline import functions, gateway
 from local.deployments import Deployment, Deployments
+from local.gateway.calls import source_address
 from local.layout import Layout
 from local.service import Unusable
 from signal_pipeline.serving.client_address import TrustedProxies
@@ -33,6 +34,13 @@ def test_functions_believe_the_gateway_and_nobody_else_here(tmp_path: Path, give
             for peer in ("127.0.0.1", "127.0.0.80", "10.1.1.1")
         }
         assert {peer for peer, address in found.items() if address == "192.0.2.1"} == believed
+
+
+def test_a_function_elsewhere_is_called_from_an_address_that_it_can_answer() -> None:
+    """An address of the loopback leads nowhere from another machine."""
+    assert source_address(SETTINGS) == ("127.0.0.80", 0)
+    elsewhere = SETTINGS.model_copy(update={"function_url_emit": "http://192.0.2.1:8001"})
+    assert source_address(elsewhere) is None
 
 
 def test_a_function_starts_with_what_was_deployed_for_it(tmp_path: Path) -> None:
