@@ -1,14 +1,18 @@
 """What may be deployed, removed and scaled, and how a function is shown."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from local.deployments import Deployment, Resources
 from local.gateway.orders import Deploy, Scale, SystemRefusal
 from local.gateway.statuses import Facts, function_status
+from local.layout import ROOT
+from signal_pipeline.topology import ROLES
 
 IMAGE = "localhost:5000/signal-pipeline/emit:0.1.0"
 
@@ -108,3 +112,18 @@ def test_a_function_is_shown_as_it_was_deployed() -> None:
     }  # fmt: skip
     own = facts("ready", deployment=Deployment(annotations={"topic": "z"}), topics=("x",))
     assert function_status(own)["annotations"] == {"topic": "z"}
+
+
+@pytest.mark.parametrize("name", [role.name for role in ROLES])
+def test_the_functions_of_stack_yml_can_be_deployed_here(name: str) -> None:
+    """It is written for a cluster: nothing in it is refused, and of its addresses nothing is applied."""
+    text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", (ROOT / "stack.yml").read_text())  # as faas-cli fills it in
+    written = yaml.safe_load(text)["functions"][name]
+    order = deploy(
+        service=name, image=written["image"], envVars={k: str(v) for k, v in written["environment"].items()},
+        **{field: written.get(field) for field in ("labels", "annotations", "secrets", "limits", "requests")},
+    )  # fmt: skip
+    assert order.role() == name
+    found = order.deployment()
+    assert {"ROLE", "PORT", "KAFKA_BOOTSTRAP_SERVERS"} <= set(found.not_applied)
+    assert not any("URL" in variable or "FILE" in variable for variable in found.applied)
