@@ -45,11 +45,33 @@ def test_no_secret_is_taken(name: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["LD_PRELOAD", "PYTHONPATH", "PATH", "HOME", "log_level", "", "LOG_LEVEL "])
-def test_anything_else_is_refused(name: str) -> None:
-    """A variable without an effect would be a silent mistake, and some would have an effect on Python itself."""
-    with pytest.raises(NotDeployable, match="no setting of the pipeline"):
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "PYTHONPATH", "PYTHONSTARTUP", "PATH", "HOME", "pythonpath"])
+def test_no_other_program_is_run(name: str) -> None:
+    """What is deployed changes how our program behaves, not which one it is."""
+    with pytest.raises(NotDeployable, match="decides which program runs"):
         sorted_out({name: "x"})
+
+
+@pytest.mark.parametrize("name", ["", "LOG LEVEL", "A=B", "1ST", "\u00fcber"])
+def test_what_is_no_name_is_refused(name: str) -> None:
+    """No environment can hold it."""
+    with pytest.raises(NotDeployable, match="no name of a variable"):
+        sorted_out({name: "x"})
+
+
+def test_anything_else_is_passed_on() -> None:
+    """A function may read what its owner likes."""
+    assert sorted_out({"FEATURE_X": "1", "log_level": "debug"}) == ({"FEATURE_X": "1", "log_level": "debug"}, ())
+
+
+@pytest.mark.parametrize("name", ["jwt_secret_key", "emit_port", "state_dir", "Kafka_Bootstrap_Servers"])
+def test_case_is_no_way_around(name: str) -> None:
+    """Settings are read without regard to case, so they are guarded without it."""
+    try:
+        applied, _ = sorted_out({name: "x"})
+    except NotDeployable:
+        return
+    assert applied == {}
 
 
 def test_a_value_that_the_setting_cannot_have_is_refused() -> None:
