@@ -1,4 +1,4 @@
-"""Every description of the functions says the same: stack.yml, functions/, compose, Prometheus, Knative, the triggers."""
+"""Every description of the functions says the same: stack.yml, functions/, compose, Prometheus, Knative, triggers."""
 
 import yaml
 
