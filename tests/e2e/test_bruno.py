@@ -18,10 +18,10 @@ _SECONDS = 280  # it waits for a dead letter, a job and a second failure, each f
 def test_the_whole_collection_passes(pipeline: Pipeline, tmp_path: Path) -> None:
     """Every request of the collection is sent, has assertions, and none of them fails."""
     results = _run(pipeline.settings, tmp_path / "first.json")
-    if unanswered := [each["path"] for each in results if not _answered(each)]:
-        # The runner's first request was seen to end without an answer, rarely, and without a word why. That the roles
-        # answer is asked of them; the collection then has a second chance.
-        assert pipeline.run("-m", "local", "health").returncode == 0, unanswered
+    if (faults := _faults(results[0])) and not any(map(_faults, results[1:])):
+        # The runner was seen to judge its first request, and no other, by no answer or by `undefined` in place of a
+        # status that its own report has, rarely and without a word why. A fault of ours is there the second time too.
+        assert pipeline.run("-m", "local", "health").returncode == 0, faults
         results = _run(pipeline.settings, tmp_path / "second.json")
     assert [found for each in results for found in _faults(each)] == []
     sent = {f"{each['path']}.bru" for each in results}

@@ -79,7 +79,7 @@ class KafkaBroker:
             }
         )
         try:
-            return [one for place, end in self._ends(consumer, topic) for one in _read(consumer, place, end)]
+            return [one for start, end in self._bounds(consumer, topic) for one in _read(consumer, start, end)]
         finally:
             consumer.close()
 
@@ -87,7 +87,7 @@ class KafkaBroker:
         """Return the log end of each partition."""
         consumer = Consumer({"bootstrap.servers": self.settings.kafka_bootstrap_servers, "group.id": "reader"})
         try:
-            return {place.partition: end for place, end in self._ends(consumer, topic)}
+            return {start.partition: end for start, end in self._bounds(consumer, topic)}
         finally:
             consumer.close()
 
@@ -106,10 +106,15 @@ class KafkaBroker:
         finally:
             consumer.close()
 
-    def _ends(self, consumer: Consumer, topic: str) -> list[tuple[TopicPartition, int]]:
+    def _bounds(self, consumer: Consumer, topic: str) -> list[tuple[TopicPartition, int]]:
+        """Return where the log of each partition starts, what was deleted left out, and where it ends."""
         partitions = consumer.list_topics(topic, timeout=_REQUEST_SECONDS).topics[topic].partitions
-        places = [TopicPartition(topic, number, 0) for number in sorted(partitions)]
-        return [(place, consumer.get_watermark_offsets(place, timeout=_REQUEST_SECONDS)[1]) for place in places]
+        found = []
+        for number in sorted(partitions):
+            place = TopicPartition(topic, number)
+            start, end = consumer.get_watermark_offsets(place, timeout=_REQUEST_SECONDS)
+            found.append((TopicPartition(topic, number, start), end))
+        return found
 
 
 def _free_settings() -> Settings:
@@ -123,7 +128,7 @@ def _free_settings() -> Settings:
 
 def _read(consumer: Consumer, place: TopicPartition, end: int) -> Iterator[KafkaRecord]:
     consumer.assign([place])
-    position = 0
+    position = place.offset
     while position < end:
         message = consumer.poll(_REQUEST_SECONDS)
         assert message is not None, "the broker did not send a record in time"
