@@ -6,6 +6,8 @@
 A role that is not in the file is deployed as the checkout has it.
 """
 
+import os
+
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
@@ -84,7 +86,10 @@ class Deployments:
     def write(self, role: str, deployment: Deployment) -> None:
         """Remember a role's deployment; on disk when this returns."""
         partial = self._path.with_suffix(".tmp")
-        partial.write_bytes(_FILE.dump_json({**self._read(), role: deployment}, indent=1, by_alias=True))
+        with partial.open("wb") as file:
+            file.write(_FILE.dump_json({**self._read(), role: deployment}, indent=1, by_alias=True))
+            file.flush()
+            os.fsync(file.fileno())
         partial.replace(self._path)
 
     def environment(self, role: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ path ─┬─ of a function ─┬─ removed, or no role ──▶ 404
 
 from typing import Final
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
@@ -76,12 +77,16 @@ class Gateway:
         """Put a call into the queue."""
         origin = origin_of(scope)
         headers = request_headers(scope["headers"], origin)
+        headers.pop("Content-Length", None)  # the queued body says its own
         callback = headers.pop("X-Callback-Url", "")
         told = answer_headers([], origin)
-        if callback and not is_callback(callback):
-            await send_text(send, 400, "X-Callback-Url is no address of http or https", told)
+        if refused := await self._callback_refusal(callback, scope):
+            await send_text(send, *refused, told)
             return
-        body = await self._body(receive)
+        try:
+            body = await self._body(receive)
+        except ClientDisconnect:
+            return  # what is only half there is no call
         if body is None:
             await send_text(send, 413, f"a queued call has at most {self._most_bytes} bytes", told)
             return
@@ -93,11 +98,22 @@ class Gateway:
         else:
             await send_text(send, 503, "the queue is full", [*told, (b"retry-after", b"1")])
 
+    async def _callback_refusal(self, callback: str, scope: Scope) -> tuple[int, str] | None:
+        """Return why a call may not have a callback: it makes this machine call an address of the caller's choice."""
+        if not callback:
+            return None
+        if not is_callback(callback):
+            return 400, "X-Callback-Url is no address of http or https"
+        refused = await self._guard.refusal(scope)
+        return refused and (refused[0], f"X-Callback-Url is for whoever may manage the gateway: {refused[1]}")
+
     async def _body(self, receive: Receive) -> bytes | None:
-        """Return the whole body; None when it is too large."""
+        """Return the whole body; None when it is too large; `ClientDisconnect` when it does not come whole."""
         body, more = bytearray(), True
         while more:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
             body += message.get("body", b"")
             if len(body) > self._most_bytes:
                 return None

@@ -23,12 +23,12 @@ _SECRETS: Final = frozenset(
 _SETTINGS: Final = frozenset(name.upper() for name in Settings.model_fields)
 _OWN: Final = re.compile(r"STATE_DIR|PORT_OFFSET|[A-Z_]+_PORT")
 _LOADER: Final = re.compile(
-    r"(LD|PYTHON|DYLD|GCONV|MALLOC|GLIBC|GIO|SSLKEYLOGFILE)\w*|PATH|HOME|IFS|SHELL|BASH_ENV|ENV"
+    r"(LD|PYTHON|DYLD|GCONV|MALLOC|GLIBC|GIO|OPENSSL|SSL|PG)\w*|\w+_PROXY|PATH|HOME|IFS|SHELL|BASH_ENV|ENV"
 )
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # A stack.yml is written for a cluster: its addresses there, and the variables of of-watchdog, of which none runs here.
 _PLATFORM: Final = re.compile(
-    r"ROLE|PORT|FUNCTION_SOURCE|BUILD|ENVIRONMENT|SECURITY|ALLOW_PLAINTEXT|TRUSTED_PROXIES|[A-Z_]*BIND_ADDRESS"
+    r"ROLE|PORT|K_SINK|FUNCTION_(SOURCE|TARGET|SIGNATURE_TYPE)|BUILD|ENVIRONMENT|SECURITY|ALLOW_PLAINTEXT|TRUSTED_PROXIES|[A-Z_]*BIND_ADDRESS"
     r"|KAFKA_[A-Z_]+|OPENFAAS_[A-Z_]+|(REDIS|CONNECT|TRIGGER_METRICS)_URL|FUNCTION_URL_[A-Z_]+|TRIGGER_INSTANCE|TLS_[A-Z_]+|[A-Z_]+_FILE"
     r"|fprocess|mode|port|upstream_url|(read|write|exec)_timeout|healthcheck_interval|max_inflight|ready_path"
     r"|write_debug|prefix_logs|http_upstream_url|log_call_id|log_buffer_size|static_path"

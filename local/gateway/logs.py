@@ -165,7 +165,7 @@ async def messages(log: LogFile, query: LogQuery, *, name: str) -> AsyncIterator
     for line in await asyncio.to_thread(history):
         yield _message(name, line)
     while query.follow:
-        found = list(log.more())
+        found = await asyncio.to_thread(lambda: list(log.more()))
         for line in found:
             yield _message(name, line)
         if not found:

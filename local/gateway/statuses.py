@@ -11,7 +11,7 @@ from signal_pipeline import __version__
 
 __all__ = ["Facts", "function_status", "replicas"]
 
-NOT_APPLIED: Final = "signal-pipeline.dev/not-applied"
+NOT_APPLIED: Final = "local.signal-pipeline.dev/not-applied"  # none of the connector's controls
 _STOPPED: Final = frozenset({"stopped", "stopping"})
 
 

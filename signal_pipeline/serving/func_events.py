@@ -74,5 +74,7 @@ def _data(data: Any, headers: Headers) -> bytes:
 
 def _was_json_string(text: str, headers: Headers) -> bool:
     """Tell a JSON string from text that is no JSON, which comes here unparsed: only a string had quotation marks."""
-    length = headers.get("content-length", "")
+    length = headers.get("content-length")
+    if length is None:
+        return False  # nobody can tell: text is refused where a string would be stored, never the other way round
     return is_json_content_type(headers.get("content-type")) and length != str(len(text.encode()))

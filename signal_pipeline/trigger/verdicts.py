@@ -49,7 +49,8 @@ _UNSUPPORTED: Final = 415
 _SERVER_ERROR: Final = 500
 _UNAVAILABLE: Final = 503
 # What faas-provider writes, as plain text, when the connection to a function fails or breaks.
-_UNREACHED: Final = b"Can't reach service for:"
+# What OpenFaaS' provider says when the connection fails, and its gateway when it cannot scale from zero.
+_UNREACHED: Final = (b"Can't reach service for:", b"error finding function")
 _FIRST_BYTES: Final = 100
 
 
@@ -79,7 +80,7 @@ def failed_whole(failure_class: FailureClass, code: str, detail: str) -> Answer:
 
 def status_behind_gateway(status: int, body: bytes) -> int:
     """Return the status that is meant by an answer that came through OpenFaaS' gateway."""
-    if status == _SERVER_ERROR and _UNREACHED in body[:_FIRST_BYTES]:
+    if status == _SERVER_ERROR and any(text in body[:_FIRST_BYTES] for text in _UNREACHED):
         return _UNAVAILABLE
     return status
 

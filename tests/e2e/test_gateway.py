@@ -115,7 +115,7 @@ def test_deploy_gives_the_process_new_variables(pipeline: Pipeline, faas: FaasCl
     )
     assert status["envVars"] == order["envVars"]
     assert status["labels"]["team"] == "a"
-    assert status["annotations"] == {"topic": "anomaly-events", "signal-pipeline.dev/not-applied": "PORT"}
+    assert status["annotations"] == {"topic": "anomaly-events", "local.signal-pipeline.dev/not-applied": "PORT"}
     after = _pid(pipeline)
     assert after != before
     with open(f"/proc/{after}/environ", "rb") as environ:  # noqa: PTH123

@@ -2,7 +2,7 @@
 
     gateway ──functions──▶ plan ──wanted──▶ compare ──▶ start       wanted, and nothing runs for it
                                                │
-                                               ├──────▶ stop        it is gone, or its triggers changed: drained first,
+                                               ├──────▶ stop        gone at two looks, or changed: drained first,
                                                │                    started anew by a look after it has left its group
                                                └──────▶ keep        the same; or wrongly annotated now: the last that
                                                                     was right goes on
@@ -58,6 +58,7 @@ class Connector:
         self._log = get_logger()
         self._running: dict[str, RunningFunction] = {}
         self._refused: dict[str, str] = {}
+        self._missed: set[str] = set()  # not there at the last look, though something runs for them
         self._known: bool | None = None  # whether the gateway answered the last question; None before the first
 
     async def ready(self) -> bool:
@@ -112,10 +113,14 @@ class Connector:
         return wanted
 
     def _compare(self, wanted: dict[str, tuple[Trigger, ...]]) -> None:
+        gone = self._running.keys() - wanted.keys()
         for name, running in self._running.items():
+            if name in gone and name not in self._missed:
+                continue  # a gateway that has just started may not know all of its functions yet
             if not running.stopping and wanted.get(name) != running.triggers:
                 self._log.info("function_changed" if name in wanted else "function_gone", function=name)
                 running.stop()
+        self._missed = set(gone)
         for name, triggers in wanted.items():
             if name not in self._running:
                 self._start(name, triggers)

@@ -24,6 +24,7 @@ from signal_pipeline.trigger.openfaas.gateway import DeployedFunction
 __all__ = ["Planner"]
 
 _OURS: Final = "signal-pipeline.dev/"
+_NO_FUNCTIONS: Final = {"kafka-sinks", "kustomization"}  # files beside the manifests
 _DELIVERY: Final = ("retry", "timeout")  # annotations that are fields of spec.delivery
 
 
@@ -61,7 +62,7 @@ class Planner:
 
     def _documents(self, function: DeployedFunction) -> list[Mapping[str, Any]]:
         path = self._folder / f"{function.name}.yaml"
-        written = documents_of(path) if path.is_file() else []
+        written = documents_of(path) if path.is_file() and function.name not in _NO_FUNCTIONS else []
         others = [one for one in written if one.get("kind") != "KafkaSource"]
         if not function.topics:
             return others

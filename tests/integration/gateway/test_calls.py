@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -187,6 +188,34 @@ async def test_a_queued_call_has_bounds(site: Site, monkeypatch: pytest.MonkeyPa
     status, headers, _ = await site.call("POST", "/async-function/auth", data=b"x" * 1500)
     assert (status, headers["Retry-After"]) == (503, "1")
     release.set()
+
+
+async def test_half_a_call_is_none(site: Site) -> None:
+    """A caller who leaves in the middle of a chunked body has called nothing; who comes next is served."""
+    bodies = asyncio.Queue[bytes]()
+
+    async def note(request: web.Request) -> web.StreamResponse:
+        bodies.put_nowait(await request.read())
+        return web.Response()
+
+    site.answering = note
+    address = urlsplit(site.url)
+    _, writer = await asyncio.open_connection(address.hostname, address.port)
+    head = "POST /async-function/auth HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"
+    writer.write(head.encode())
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    assert (await site.call("POST", "/async-function/auth", data=b"whole"))[0] == 202
+    async with asyncio.timeout(DEADLINE):
+        assert await bodies.get() == b"whole"
+
+
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])
+async def test_callbacks_are_for_whoever_may_manage(site: Site, headers: dict[str, str]) -> None:
+    """A callback makes this machine call any address: a page of another origin gets none."""
+    asked = {"X-Callback-Url": "http://127.0.0.1:9/", **headers}
+    assert (await site.call("POST", "/async-function/auth", headers=asked))[0] == 403
 
 
 async def test_what_is_queued_reaches_function_and_callback(site: Site) -> None:

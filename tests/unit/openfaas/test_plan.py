@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from local.gateway.statuses import NOT_APPLIED
 from local.layout import ROOT
 from signal_pipeline.errors import ConfigurationError
 from signal_pipeline.settings import Settings
@@ -51,6 +52,20 @@ def test_what_stack_yml_deploys_gets_the_shipped_triggers(name: str) -> None:
             one.name
         )
         assert one.url == f"http://gateway/function/{name}{path or ''}"
+
+
+def test_what_the_local_gateway_notes_is_no_control() -> None:
+    """A function that was deployed at the local gateway is called as any other."""
+    noted = {NOT_APPLIED: "PORT,ROLE", "topic": "signal-events"}
+    assert planned("process-signal", noted) == planned("process-signal", {"topic": "signal-events"})
+
+
+@pytest.mark.parametrize("name", ["kafka-sinks", "kustomization"])
+def test_files_beside_the_manifests_are_none(name: str) -> None:
+    """A function of such a name is one of somebody else."""
+    (trigger,) = planned(name, {"topic": "orders"})
+    assert isinstance(trigger, KafkaTrigger)
+    assert trigger.group == name
 
 
 def test_a_function_of_somebody_else() -> None:

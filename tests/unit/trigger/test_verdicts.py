@@ -107,6 +107,7 @@ def test_no_answer_breaks_the_reader(status: int, body: bytes) -> None:
     ("status", "body", "meant"),
     [
         (500, b"Can't reach service for: process-signal.", 503),
+        (500, b"error finding function process-signal: cannot scale", 503),
         (500, b'{"detail": "a fault of the function"}', 500),
         (500, b"x" * 1000 + b"Can't reach service for: x", 500),
         (404, b"Can't reach service for: process-signal.", 404),

@@ -45,7 +45,20 @@ def test_no_secret_is_taken(name: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["LD_PRELOAD", "PYTHONPATH", "PYTHONSTARTUP", "PATH", "HOME", "pythonpath"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LD_PRELOAD",
+        "PYTHONPATH",
+        "PYTHONSTARTUP",
+        "PATH",
+        "HOME",
+        "pythonpath",
+        "OPENSSL_CONF",
+        "PGSSLMODE",
+        "https_proxy",
+    ],
+)
 def test_no_other_program_is_run(name: str) -> None:
     """What is deployed changes how our program behaves, not which one it is."""
     with pytest.raises(NotDeployable, match="decides which program runs"):

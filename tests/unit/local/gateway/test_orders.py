@@ -106,7 +106,7 @@ def test_a_function_is_shown_as_it_was_deployed() -> None:
     assert function_status(known, usage=True) == {
         "name": "emit", "image": "i", "namespace": "openfaas-fn", "envProcess": "python -m signal_pipeline serve emit",
         "envVars": {"PORT": "1"}, "labels": {"faas_function": "emit", "l": "1"}, "secrets": ["s"],
-        "annotations": {"topic": "x,y", "a": "b", "signal-pipeline.dev/not-applied": "PORT"},
+        "annotations": {"topic": "x,y", "a": "b", "local.signal-pipeline.dev/not-applied": "PORT"},
         "limits": {"memory": "1Gi"}, "invocationCount": 2.0, "replicas": 1, "availableReplicas": 1,
         "createdAt": "2026-01-01T00:00:00Z", "usage": {"totalMemoryBytes": 1024},
     }  # fmt: skip
