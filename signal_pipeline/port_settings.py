@@ -10,6 +10,8 @@ from signal_pipeline.topology import role_named
 __all__ = ["PortSettings"]
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
+# Kubernetes tells a pod of every Service `postgres` beside it as POSTGRES_PORT=tcp://10.0.0.5:5432.
+_SERVICE_LINK = ("tcp://", "udp://", "sctp://")
 
 
 class PortSettings(BaseSettings):
@@ -61,9 +63,10 @@ class PortSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _shift_default_ports(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Fill in the ports that are not given; a Service link of Kubernetes, which nobody set, gives none."""
         given = str(values.get("port_offset") or 0)
         offset = int(given) if given.isascii() and given.isdigit() else 0  # the field itself refuses what is no number
         for name, field in cls.model_fields.items():
-            if name.endswith("_port") and name not in values:
+            if name.endswith("_port") and (name not in values or str(values[name]).startswith(_SERVICE_LINK)):
                 values[name] = field.default + offset
         return values
