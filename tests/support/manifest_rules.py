@@ -6,13 +6,14 @@ from typing import Any
 
 from tests.support.manifests import name_of
 
-__all__ = ["pod_spec", "reference_faults", "rule_faults"]
+__all__ = ["link_faults", "pod_spec", "reference_faults", "rule_faults"]
 
 Document = dict[str, Any]
 _KNATIVE = "serving.knative.dev/v1"
 _RESERVED_PATHS = {"/", "/dev", "/dev/log"}
 _RESERVED_VARIABLES = {"PORT", "K_SERVICE", "K_CONFIGURATION", "K_REVISION"}
 _CLUSTER_WIDE = {"Namespace"}
+_OUR_IMAGE = re.compile(r"(.*/)?signal-pipeline([:@].*)?")
 
 
 def rule_faults(document: Document) -> list[str]:
@@ -31,6 +32,20 @@ def pod_spec(document: Document) -> Document:
     """Return the pod spec of a document, empty where it has none."""
     spec: Document = pod_template(document).get("spec", {})
     return spec
+
+
+def link_faults(documents: Sequence[Document]) -> list[str]:
+    """Return which pods of our image take Service links: a Service `postgres` would set POSTGRES_PORT=tcp://….
+
+    Args:
+        documents: What is applied; in the files themselves patches add the field to some.
+    """
+    return [
+        f"{name_of(one)}: enableServiceLinks is not false"
+        for one in documents
+        if any(_OUR_IMAGE.fullmatch(container["image"]) for container in pod_spec(one).get("containers", []))
+        and pod_spec(one).get("enableServiceLinks") is not False
+    ]
 
 
 def _container_rules(document: Document) -> Iterator[str]:

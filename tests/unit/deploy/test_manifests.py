@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from local.layout import ROOT
-from tests.support.manifest_rules import reference_faults, rule_faults
+from tests.support.manifest_rules import link_faults, pod_spec, reference_faults, rule_faults
 from tests.support.manifests import FOLDER, SCHEMAS, manifests_of, name_of, schema_faults, tool
 
 Document = dict[str, Any]
@@ -36,7 +36,7 @@ def test_an_overlay_is_whole(overlay: str, request: pytest.FixtureRequest) -> No
     """What is applied is valid, everything is in a namespace, and everything that is named is there or documented."""
     documents: Documents = request.getfixturevalue(overlay)
     assert [fault for one in documents for fault in schema_faults(one) + rule_faults(one)] == []
-    assert reference_faults(documents, existing=EXISTING[overlay]) == []
+    assert reference_faults(documents, existing=EXISTING[overlay]) + link_faults(documents) == []
 
 
 @pytest.mark.parametrize("variant", ["batch_sources", "batch_triggers"])
@@ -44,7 +44,7 @@ def test_a_component_is_whole(variant: str, request: pytest.FixtureRequest) -> N
     """The base with either form of our trigger is as valid; no KafkaSource or PingSource is left to deliver twice."""
     documents: Documents = request.getfixturevalue(variant)
     assert [fault for one in documents for fault in schema_faults(one) + rule_faults(one)] == []
-    assert reference_faults(documents, existing=frozenset({"Secret signal-pipeline"})) == []
+    assert reference_faults(documents, existing=frozenset({"Secret signal-pipeline"})) + link_faults(documents) == []
     assert not {"KafkaSource", "PingSource"} & {one["kind"] for one in documents}
 
 
@@ -147,6 +147,23 @@ def test_a_reference_to_nothing_is_found(dev: Documents) -> None:
     misplaced = copy.deepcopy(list(dev))
     next(one for one in misplaced if one["kind"] == "ConfigMap")["metadata"]["namespace"] = "default"
     assert len(reference_faults(misplaced)) == 8  # six functions, the rate source, the migration
+
+
+@pytest.mark.parametrize(
+    ("variant", "pods"),
+    [("dev", 8), ("production", 11), ("batch_sources", 12), ("batch_triggers", 12)],
+)
+def test_a_pod_that_takes_service_links_is_found(variant: str, pods: int, request: pytest.FixtureRequest) -> None:
+    """Each pod of our image, of whatever kind and image name, is reported without the field and with true."""
+    documents = copy.deepcopy(list(request.getfixturevalue(variant)))
+    ours = [one for one in documents if "enableServiceLinks" in pod_spec(one)]
+    assert len(ours) == pods  # functions, migration, and a rate source or triggers; never PostgreSQL
+    for document in ours:
+        pod_spec(document)["enableServiceLinks"] = True
+    assert len(link_faults(documents)) == pods
+    for document in ours:
+        del pod_spec(document)["enableServiceLinks"]
+    assert len(link_faults(documents)) == pods
 
 
 @pytest.mark.parametrize("overlay", ["dev", "production"])
