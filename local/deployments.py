@@ -15,7 +15,7 @@ from local.layout import Layout
 from local.service import Unusable
 from signal_pipeline.topology import ROLES, role_named
 
-__all__ = ["Deployment", "Deployments", "Resources"]
+__all__ = ["Deployment", "Deployments", "Description", "Resources"]
 
 
 class Resources(BaseModel):
@@ -27,16 +27,13 @@ class Resources(BaseModel):
     cpu: str = ""
 
 
-class Deployment(BaseModel):
-    """One function as it was deployed.
+class Description(BaseModel):
+    """A function as whoever deploys it describes it.
 
     Attributes:
-        removed: Neither the function nor its trigger is to run.
         image: Image that was named; the code is the checkout's.
         env_process: OpenFaaS' `fprocess`; shown only.
         env_vars: All variables that were given.
-        applied: Those of them that the process gets.
-        not_applied: Names of the others: this machine decides them.
         constraints: Shown only.
         secrets: Names; shown only.
         labels: Shown only.
@@ -46,14 +43,11 @@ class Deployment(BaseModel):
         read_only_root_filesystem: Shown only.
     """
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel)
 
-    removed: bool = False
     image: str = ""
     env_process: str = ""
     env_vars: dict[str, str] = {}
-    applied: dict[str, str] = {}
-    not_applied: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     labels: dict[str, str] = {}
@@ -63,11 +57,27 @@ class Deployment(BaseModel):
     read_only_root_filesystem: bool = False
 
 
+class Deployment(Description):
+    """One function as it was deployed.
+
+    Attributes:
+        removed: Neither the function nor its trigger is to run.
+        applied: Those of its variables that the process gets.
+        not_applied: Names of the others: this machine decides them.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    removed: bool = False
+    applied: dict[str, str] = {}
+    not_applied: tuple[str, ...] = ()
+
+
 _FILE: TypeAdapter[dict[str, Deployment]] = TypeAdapter(dict[str, Deployment])
 
 
 class Deployments:
-    """The deployments of one pipeline, read anew at every question.
+    """The deployments of one pipeline, as the file says at every question.
 
     Args:
         layout: Whose state folder holds the file.
@@ -78,6 +88,7 @@ class Deployments:
 
     def __init__(self, layout: Layout) -> None:
         self._path = layout.state / "deployments.json"
+        self._parsed: tuple[tuple[int, int], dict[str, Deployment]] | None = None
 
     def of(self, role: str) -> Deployment:
         """Return a role's deployment."""
@@ -107,8 +118,13 @@ class Deployments:
         self._path.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, Deployment]:
+        """Return what the file says; each version of it, which is a file of its own, is parsed once."""
         try:
-            return _FILE.validate_json(self._path.read_bytes())
+            found = self._path.stat()
+            version = (found.st_ino, found.st_mtime_ns)
+            if self._parsed is None or self._parsed[0] != version:
+                self._parsed = (version, _FILE.validate_json(self._path.read_bytes()))
+            return self._parsed[1]
         except FileNotFoundError:
             return {}
         except ValidationError as exc:

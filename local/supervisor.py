@@ -150,10 +150,14 @@ class Supervisor:
             chosen = with_dependencies(self._needs, names)
         except ValueError as exc:
             raise Refused(str(exc)) from exc
-        return [name for name in self._units if name in chosen and not self._is_off(name)]
+        off = self._off()
+        return [name for name in self._units if name in chosen and name not in off]
+
+    def _off(self) -> set[str]:
+        return {*self._registry.disabled(), *self._removed()}
 
     def _is_off(self, name: str) -> bool:
-        return name in self._registry.disabled() or name in self._removed()
+        return name in self._off()
 
     def _unit(self, name: str) -> Unit:
         if name not in self._units:

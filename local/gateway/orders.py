@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from local.deployments import Deployment, Resources
+from local.deployments import Deployment, Description
 from local.gateway.environment import sorted_out
 from local.gateway.routes import NAMESPACE, plain_name
 from signal_pipeline.topology import ROLES
@@ -53,34 +53,14 @@ def _present(value: Any) -> Any:
     return {name: _present(each) for name, each in value.items() if each is not None}
 
 
-class Deploy(_Order):
+class Deploy(_Order, Description):
     """A function to deploy.
 
     Attributes:
         service: Name of the function.
-        image: Its image.
-        env_process: See `Deployment`, as for the rest.
-        env_vars: Variables of the process.
-        constraints: Shown only.
-        secrets: Names; shown only.
-        labels: Shown only.
-        annotations: Shown only.
-        limits: Shown only.
-        requests: Shown only.
-        read_only_root_filesystem: Shown only.
     """
 
     service: str
-    image: str = ""
-    env_process: str = ""
-    env_vars: dict[str, str] = {}
-    constraints: list[str] = []
-    secrets: list[str] = []
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
-    limits: Resources | None = None
-    requests: Resources | None = None
-    read_only_root_filesystem: bool = False
 
     def role(self) -> str:
         """Return the role that is meant; `SystemRefusal` when it is none."""
