@@ -24,10 +24,10 @@ from signal_pipeline.serving.metrics_page import MetricsPage
 from signal_pipeline.serving.openapi import openapi_document
 from signal_pipeline.serving.refusal_log import RefusalLog
 
-__all__ = ["FunctionApp"]
+__all__ = ["HEALTH_PATHS", "READY_PATHS", "FunctionApp"]
 
-_HEALTH_PATHS: Final = ("/health", "/_/health", "/health/liveness")
-_READY_PATHS: Final = ("/ready", "/_/ready", "/health/readiness")
+HEALTH_PATHS: Final = ("/health", "/_/health", "/health/liveness")
+READY_PATHS: Final = ("/ready", "/_/ready", "/health/readiness")
 _READY_CACHE_SECONDS: Final = 0.5  # probes of several platforms at once cost one look at each dependency
 _CHECK_TIMEOUT_SECONDS: Final = 3.0
 
@@ -103,8 +103,8 @@ class FunctionApp:
 
     def _service_routes(self) -> list[BaseRoute]:
         return [
-            *(Route(path, self._health) for path in _HEALTH_PATHS),
-            *(Route(path, self._ready) for path in _READY_PATHS),
+            *(Route(path, self._health) for path in HEALTH_PATHS),
+            *(Route(path, self._ready) for path in READY_PATHS),
             Route("/metrics", self._function.access.guarded(self._metrics, INTERNAL)),
             Route("/openapi.json", self._function.access.guarded(self._openapi, KNOWN)),
         ]

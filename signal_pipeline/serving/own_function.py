@@ -10,13 +10,14 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signal_pipeline.serving.answers import json_response
+from signal_pipeline.serving.app import HEALTH_PATHS, READY_PATHS
 from signal_pipeline.serving.server import framework_app, run_server
 from signal_pipeline.settings import Settings
 from signal_pipeline.topology import role_named
 
 __all__ = ["serve_own_function"]
 
-_PROBES: Final = frozenset({"/_/health", "/_/ready", "/health", "/ready", "/health/liveness", "/health/readiness"})
+_PROBES: Final = frozenset((*HEALTH_PATHS, *READY_PATHS))
 _TARGET: Final = "handle"
 _PORT: Final = 8080
 
