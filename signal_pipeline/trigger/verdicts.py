@@ -48,8 +48,8 @@ _MULTI_STATUS: Final = 207
 _UNSUPPORTED: Final = 415
 _SERVER_ERROR: Final = 500
 _UNAVAILABLE: Final = 503
-# What faas-provider writes, as plain text, when the connection to a function fails or breaks.
-# What OpenFaaS' provider says when the connection fails, and its gateway when it cannot scale from zero.
+# What OpenFaaS' provider writes, as plain text, when the connection to a function fails or breaks, and its gateway when
+# it cannot scale one from zero.
 _UNREACHED: Final = (b"Can't reach service for:", b"error finding function")
 _FIRST_BYTES: Final = 100
 

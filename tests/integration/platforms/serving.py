@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from local.layout import ROOT
 from signal_pipeline.topology import role_named
@@ -17,7 +18,7 @@ from tests.integration.platforms.watchdog import watchdog
 __all__ = ["WAYS", "Way"]
 
 _STOP_SECONDS = 40
-_BIN = os.path.dirname(sys.executable)  # noqa: PTH120 - a link must not be followed out of the environment
+_BIN = Path(sys.executable).parent
 
 
 @dataclass(frozen=True, kw_only=True)

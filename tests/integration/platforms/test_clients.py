@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,6 @@ import pytest
 from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent
 
-from local.layout import ROOT
 from tests.integration.platforms.conftest import Sites
 
 KEY = "dev-test-key-123"
@@ -66,7 +66,7 @@ def javascript_sdk(mode: str) -> Client:
         shutil.copy(Path(__file__).with_name("post_event.mjs"), folder)
         modules = folder / "node_modules"
         if not modules.exists():
-            modules.symlink_to(ROOT / ".venv" / "node" / "node_modules")
+            modules.symlink_to(Path(sys.prefix) / "node" / "node_modules")
         command = ["node", "post_event.mjs", url, mode, json.dumps(sent)]
         environment = {**os.environ, "EMIT_API_KEY": KEY}
         done = subprocess.run(

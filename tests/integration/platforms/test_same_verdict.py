@@ -5,8 +5,6 @@ Ways of calling: a KafkaSource, our trigger's batch, OpenFaaS' own connector.
 Each case is one row of a table; each way of serving and calling is one column; all columns must say what the row says.
 """
 
-import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ from tests.integration.platforms.cases import BUSY_CASES, CASES, DOWN_CASES, Cas
 from tests.integration.platforms.conftest import MOST_IN_FLIGHT, Sites
 from tests.integration.platforms.delivery import DELIVERIES, RECORD_DELIVERIES, Delivery
 from tests.integration.platforms.serving import WAYS
+from tests.support.waiting import wait_for
 
 _GAUGE_SECONDS = 20
 Column = tuple[str, str]
@@ -95,10 +94,8 @@ def locked_signals(database_url: str) -> Iterator[None]:
 
 def wait_until_busy(site: Site) -> None:
     """Wait until as many requests are in flight as there may be."""
-    deadline = time.monotonic() + _GAUGE_SECONDS
-    while f"http_requests_in_flight {float(MOST_IN_FLIGHT)}" not in page(site):
-        assert time.monotonic() < deadline, page(site)
-        threading.Event().wait(0.02)
+    full = f"http_requests_in_flight {float(MOST_IN_FLIGHT)}"
+    wait_for(lambda: full in page(site), seconds=_GAUGE_SECONDS, what=f"{site.role} with as many requests as it takes")
 
 
 def page(site: Site) -> str:
