@@ -21,9 +21,9 @@ from local.gateway.queue import CallQueue, QueuedCall, is_callback
 from local.gateway.routes import Target, target_of
 from local.gateway.system import system_app
 from local.layout import Layout
-from signal_pipeline.errors import ConfigurationError
 from signal_pipeline.observability.metrics.gateway import GatewayMetrics
 from signal_pipeline.serving.headers import SafeHeaders
+from signal_pipeline.serving.lifespan import live
 from signal_pipeline.settings import Settings
 
 __all__ = ["Gateway"]
@@ -52,7 +52,7 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or begin and end."""
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await live(receive, send, begin=self._begin, end=self._end)
             return
         target = target_of(scope["raw_path"].decode("latin-1"))
         if target is None:
@@ -132,16 +132,10 @@ class Gateway:
         asks = {"WWW-Authenticate": 'Basic realm="Restricted"'} if status == 401 else {}  # noqa: PLR2004
         await PlainTextResponse(f"{text}\n", status, asks)(scope, receive, send)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()
-        try:
-            await self._calls.open()
-        except ConfigurationError as exc:
-            await send({"type": "lifespan.startup.failed", "message": str(exc)})
-            return
+    async def _begin(self) -> None:
+        await self._calls.open()
         await self._queue.open()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
+
+    async def _end(self) -> None:
         await self._queue.close()
         await self._calls.close()
-        await send({"type": "lifespan.shutdown.complete"})

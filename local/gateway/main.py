@@ -6,11 +6,10 @@ import uvicorn
 
 from local.gateway.app import Gateway
 from local.layout import Layout
-from signal_pipeline.errors import ConfigurationError
-from signal_pipeline.serving.server import protocol
+from signal_pipeline.serving.server import run, server_of
 from signal_pipeline.settings import Settings
 
-__all__ = ["serve", "server_of"]
+__all__ = ["serve", "server_of_gateway"]
 
 _DRAIN_SECONDS: Final = 5  # for requests in flight; logs that are followed would never end by themselves
 
@@ -21,30 +20,11 @@ def serve(settings: Settings, layout: Layout) -> None:
     Raises:
         ConfigurationError: it could not start.
     """
-    server = server_of(settings, layout)
-    server.run()
-    if not server.started:
-        raise ConfigurationError("the gateway could not start; its log names the reason")
+    run(server_of_gateway(settings, layout), "the gateway")
 
 
-def server_of(settings: Settings, layout: Layout) -> uvicorn.Server:
+def server_of_gateway(settings: Settings, layout: Layout) -> uvicorn.Server:
     """Return the server, not yet started."""
-    config = uvicorn.Config(
-        Gateway(settings, layout),
-        host=settings.bind_address,
-        port=settings.gateway_port,
-        loop="uvloop",
-        http=protocol(settings),
-        ws="none",
-        lifespan="on",
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,  # who called is what the connection says
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=_DRAIN_SECONDS,
-        timeout_keep_alive=75,
-        ssl_certfile=settings.tls_cert_file or None,
-        ssl_keyfile=settings.tls_key_file or None,
+    return server_of(
+        Gateway(settings, layout), settings, port=settings.gateway_port, timeout_graceful_shutdown=_DRAIN_SECONDS
     )
-    return uvicorn.Server(config)

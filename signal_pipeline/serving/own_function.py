@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signal_pipeline.serving.answers import json_response
 from signal_pipeline.serving.app import HEALTH_PATHS, READY_PATHS
+from signal_pipeline.serving.lifespan import live
 from signal_pipeline.serving.server import framework_app, run_server
 from signal_pipeline.settings import Settings
 from signal_pipeline.topology import role_named
@@ -48,15 +49,12 @@ class _WithProbes:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await live(receive, send, begin=_nothing, end=_nothing)
         elif scope["path"] in _PROBES:
             await json_response({"status": "ok"})(scope, receive, send)
         else:
             await self._framework(scope, receive, send)
 
 
-async def _live(receive: Receive, send: Send) -> None:
-    await receive()
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
-    await send({"type": "lifespan.shutdown.complete"})
+async def _nothing() -> None:
+    """Begin and end: the function makes its clients by itself."""

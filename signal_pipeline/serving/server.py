@@ -10,7 +10,7 @@ import os
 import ssl
 from functools import partial
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,10 +20,11 @@ from signal_pipeline.serving.app import FunctionApp
 from signal_pipeline.serving.bounds import Bounds
 from signal_pipeline.serving.connection import Connection
 from signal_pipeline.serving.crowd import Crowd
+from signal_pipeline.serving.lifespan import live
 from signal_pipeline.settings import Settings
 from signal_pipeline.topology import Role
 
-__all__ = ["framework_app", "protocol", "run_server", "serve"]
+__all__ = ["framework_app", "run", "run_server", "serve", "server_of"]
 
 _DRAIN_SECONDS: Final = 25  # below the 30 s after which a platform kills
 
@@ -43,34 +44,56 @@ def run_server(app: ASGIApp, name: str, settings: Settings, *, port: int) -> Non
     Raises:
         ConfigurationError: the port cannot be opened.
     """
+    server = server_of(
+        app,
+        settings,
+        port=port,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        backlog=1024,
+        ssl_ca_certs=settings.tls_client_ca_file or None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if settings.tls_client_ca_file else ssl.CERT_NONE,
+    )
+    run(server, name)
+
+
+def server_of(app: ASGIApp, settings: Settings, *, port: int, **more: Any) -> uvicorn.Server:
+    """Return a server, not yet started, with the patience, the bounds and the silence that all of ours have.
+
+    Args:
+        app: What it serves.
+        settings: Address, certificate, connections at once.
+        port: Where it listens.
+        more: What is its own of uvicorn's settings.
+    """
     config = uvicorn.Config(
         app,
         host=settings.bind_address,
         port=port,
         loop="uvloop",
-        http=protocol(settings),
+        http=_protocol(settings),
         ws="none",
         lifespan="on",
         log_level="warning",
         access_log=False,
-        proxy_headers=False,  # whose word counts about an address is decided by TRUSTED_PROXIES alone
+        proxy_headers=False,  # whose word counts about an address is not uvicorn's to decide
         server_header=False,
         date_header=False,
-        timeout_graceful_shutdown=_DRAIN_SECONDS,
         timeout_keep_alive=75,
-        backlog=1024,
         ssl_certfile=settings.tls_cert_file or None,
         ssl_keyfile=settings.tls_key_file or None,
-        ssl_ca_certs=settings.tls_client_ca_file or None,
-        ssl_cert_reqs=ssl.CERT_REQUIRED if settings.tls_client_ca_file else ssl.CERT_NONE,
+        **more,
     )
-    server = uvicorn.Server(config)
+    return uvicorn.Server(config)
+
+
+def run(server: uvicorn.Server, name: str) -> None:
+    """Serve until SIGTERM; `ConfigurationError` when it could not start."""
     server.run()
     if not server.started:
         raise ConfigurationError(f"{name} could not start; its log names the reason")
 
 
-def protocol(settings: Settings) -> type[asyncio.Protocol]:
+def _protocol(settings: Settings) -> type[asyncio.Protocol]:
     """Return what makes the connections of one server; uvicorn only calls it."""
     made = partial(Connection, bounds=Bounds(), crowd=Crowd(settings.max_connections))
     return cast("type[asyncio.Protocol]", made)
@@ -106,13 +129,4 @@ class _WithLifespan:
         if scope["type"] != "lifespan":
             await self._framework(scope, receive, send)
             return
-        await receive()
-        try:
-            await self._app.open()
-        except ConfigurationError as exc:
-            await send({"type": "lifespan.startup.failed", "message": str(exc)})
-            return
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self._app.close()
-        await send({"type": "lifespan.shutdown.complete"})
+        await live(receive, send, begin=self._app.open, end=self._app.close)

@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from local.gateway.main import server_of
+from local.gateway.main import server_of_gateway
 from local.layout import Layout
 from local.supervisor import Refused
 from signal_pipeline.settings import Settings
@@ -66,7 +66,7 @@ class Site:
 @asynccontextmanager
 async def served(settings: Settings, layout: Layout) -> AsyncIterator[str]:
     """Serve a gateway as its own command does, and lend its address."""
-    server = server_of(settings, layout)
+    server = server_of_gateway(settings, layout)
     serving = asyncio.create_task(server.serve())
     async with asyncio.timeout(DEADLINE):
         while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
