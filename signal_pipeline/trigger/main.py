@@ -5,18 +5,16 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-import uvloop
 from prometheus_client import CollectorRegistry
 
 from signal_pipeline.errors import ConfigurationError
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import DeliveryMetrics, TriggerMetrics, trigger_registry
-from signal_pipeline.observability.tracing import start_tracing, stop_tracing
 from signal_pipeline.resources import TRIGGERS
 from signal_pipeline.settings import Settings
 from signal_pipeline.trigger.manifest import Trigger, load_triggers
 from signal_pipeline.trigger.page import TriggerPage
-from signal_pipeline.trigger.sources import Source, make_source, stop_on_signals
+from signal_pipeline.trigger.sources import Source, make_source, run_sources, run_until_signal
 
 __all__ = ["run", "run_triggers"]
 
@@ -34,15 +32,9 @@ def run(role: str, settings: Settings, *, folder: Path = TRIGGERS) -> int:
     if port is None:
         raise ConfigurationError(f"the role {role} has no trigger")
     triggers = load_triggers(role, settings, folder=folder)
-    start_tracing(service=f"{role}-trigger", endpoint=settings.otel_exporter_otlp_endpoint)
-    try:
-        return uvloop.run(_until_signal(triggers, settings, port))
-    finally:
-        stop_tracing()
-
-
-async def _until_signal(triggers: Sequence[Trigger], settings: Settings, port: int) -> int:
-    return await run_triggers(triggers, settings, port=port, stop=stop_on_signals())
+    return run_until_signal(
+        lambda stop: run_triggers(triggers, settings, port=port, stop=stop), settings, f"{role}-trigger"
+    )
 
 
 async def run_triggers(triggers: Sequence[Trigger], settings: Settings, *, port: int, stop: asyncio.Event) -> int:
@@ -63,7 +55,11 @@ async def run_triggers(triggers: Sequence[Trigger], settings: Settings, *, port:
         await page.start()
         metrics.up.set(1)
         get_logger().info("trigger_started", triggers=[one.name for one in triggers], port=port)
-        return await _run_all(sources, stop)
+        await run_sources(sources, stop)
+    except ExceptionGroup:
+        return 1
+    else:
+        return 0
     finally:
         await page.stop()
 
@@ -73,16 +69,3 @@ def _page(registry: CollectorRegistry, sources: Sequence[Source], settings: Sett
         return all([await one.ready() for one in sources])
 
     return TriggerPage(registry, ready, address=settings.metrics_bind_address, port=port)
-
-
-async def _run_all(sources: Sequence[Source], stop: asyncio.Event) -> int:
-    failed = False
-    try:
-        async with asyncio.TaskGroup() as group:
-            for one in sources:
-                group.create_task(one.run(stop))
-    except* Exception as failures:  # noqa: BLE001 - the end of the process, said in one line each
-        failed = True
-        for error in failures.exceptions:
-            get_logger().error("trigger_failed", detail=repr(error), exc_info=error)
-    return int(failed)

@@ -4,19 +4,16 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-import uvloop
-
 from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import ConnectorMetrics, TriggerMetrics, trigger_registry
 from signal_pipeline.observability.metrics.connector import RolePages
-from signal_pipeline.observability.tracing import start_tracing, stop_tracing
 from signal_pipeline.resources import TRIGGERS
 from signal_pipeline.settings import Settings
 from signal_pipeline.trigger.openfaas.connector import Connector
 from signal_pipeline.trigger.openfaas.gateway import Gateway
 from signal_pipeline.trigger.openfaas.plan import Planner
 from signal_pipeline.trigger.page import TriggerPage
-from signal_pipeline.trigger.sources import stop_on_signals
+from signal_pipeline.trigger.sources import run_until_signal
 
 __all__ = ["CONNECTOR", "run", "run_connector"]
 
@@ -29,15 +26,9 @@ def run(settings: Settings, *, port: int, folder: Path = TRIGGERS) -> int:
     Raises:
         ConfigurationError: its port is taken, or a certificate cannot be read.
     """
-    start_tracing(service=CONNECTOR, endpoint=settings.otel_exporter_otlp_endpoint)
-    try:
-        return uvloop.run(_until_signal(settings, port, folder))
-    finally:
-        stop_tracing()
-
-
-async def _until_signal(settings: Settings, port: int, folder: Path) -> int:
-    return await run_connector(settings, port=port, folder=folder, stop=stop_on_signals())
+    return run_until_signal(
+        lambda stop: run_connector(settings, port=port, folder=folder, stop=stop), settings, CONNECTOR
+    )
 
 
 async def run_connector(settings: Settings, *, port: int, folder: Path, stop: asyncio.Event) -> int:

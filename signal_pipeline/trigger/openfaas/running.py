@@ -6,11 +6,10 @@ from functools import cache
 
 from prometheus_client import CollectorRegistry
 
-from signal_pipeline.observability.logs import get_logger
 from signal_pipeline.observability.metrics import DeliveryMetrics, TriggerMetrics
 from signal_pipeline.settings import Settings
 from signal_pipeline.trigger.manifest import Trigger
-from signal_pipeline.trigger.sources import make_source
+from signal_pipeline.trigger.sources import make_source, run_sources
 
 __all__ = ["RunningFunction"]
 
@@ -55,12 +54,6 @@ class RunningFunction:
     async def _run(self) -> None:
         self._metrics.up.set(1)
         try:
-            async with asyncio.TaskGroup() as group:
-                for one in self._sources:
-                    group.create_task(one.run(self._stop))
-        except* Exception as failures:
-            for error in failures.exceptions:
-                get_logger().error("trigger_failed", function=self.name, detail=repr(error), exc_info=error)
-            raise
+            await run_sources(self._sources, self._stop, function=self.name)
         finally:
             self._metrics.up.set(0)
